@@ -1,0 +1,118 @@
+# Everything a person or CI does with the project. Needs python3 (3.8 or newer), make and a package registry;
+# uv, Python 3.13 and all tools come by themselves, into .uv/ and .venv/, from uv.lock.
+
+UV_VERSION := 0.13.9
+UV := $(CURDIR)/.uv/$(UV_VERSION)/bin/uv
+SYNCED := .venv/.synced
+BIN := .venv/bin
+PYTHON := PYTHONPATH=shared:. $(BIN)/python
+
+ARCHITECTURE ?= arm64
+ENVIRONMENT ?= default
+WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); test "$$cores" -ge 2 && echo "$$cores" || echo 2)
+CHECKED := shared functions local tests bench scripts
+
+export UV
+export SAM_CLI_TELEMETRY := 0
+# cfn-lint and sam want a region to validate against; any will do, and a person's own is kept.
+export AWS_DEFAULT_REGION ?= eu-west-1
+# Cached bytecode halves the second start of everything below.
+unexport PYTHONDONTWRITEBYTECODE
+# uv would warn that another environment is active.
+unexport VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements format \
+	openapi requirements build sbom bench deploy clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+## Use
+
+run: $(SYNCED) ## start the whole stack on this machine (PORT=8123 chooses the port)
+	@$(PYTHON) -m local run
+
+demo: $(SYNCED) ## send one image through the running stack (IMAGE=photo.jpg, or a picture of its own)
+	@$(PYTHON) -m local demo "$(IMAGE)"
+
+seed: $(SYNCED) ## put the fixed example data into the local database
+	@$(PYTHON) -m local seed
+
+migrate: $(SYNCED) ## bring the database of DATABASE_URL, or the local one, up to date
+	@$(PYTHON) -m local migrate
+
+## Work
+
+test: $(SYNCED) ## run the tests (ARGS="tests/unit -k name")
+	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: lint-python lint-template lint-requirements ## check style, types, template, state machine, requirements
+
+lint-python: $(SYNCED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(CHECKED)
+
+# `sam validate --lint` runs cfn-lint and stops there; without it, the template is translated. Neither reads the state
+# machine, whose Resources are placeholders until deployment (hence no URI check).
+lint-template: $(SYNCED)
+	$(BIN)/cfn-lint template.yaml
+	$(BIN)/sam validate --lint
+	$(BIN)/sam validate --no-lint
+	$(BIN)/statelint --ignore=FLOAT --ignore=URI statemachines/process_image.asl.json
+
+lint-requirements: $(SYNCED)
+	$(PYTHON) -m scripts.requirements --check
+
+format: $(SYNCED) ## format the Python files and repair what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+openapi: $(SYNCED) ## write the OpenAPI document from the functions' own routes
+	$(PYTHON) -m scripts.openapi
+
+requirements: $(SYNCED) ## export layers/*/requirements.txt from uv.lock
+	$(PYTHON) -m scripts.requirements
+
+## Ship
+
+build: $(SYNCED) ## package functions and layers (ARCHITECTURE=arm64, as deployed, or x86_64)
+	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(ARCHITECTURE)
+
+deploy: build ## build and deploy (ENVIRONMENT=staging or prod; without it, dev)
+	$(BIN)/sam deploy --config-env $(ENVIRONMENT)
+
+sbom: $(SYNCED) ## write the bill of materials of what is deployed to .aws-sam/sbom.json
+	@mkdir -p .aws-sam
+	@$(UV) export --quiet --locked --preview-features sbom-export --format cyclonedx1.5 --output-file .aws-sam/sbom.json \
+		--no-default-groups --group core --group imaging --group generation --group analytics --group site
+	@echo ".aws-sam/sbom.json"
+
+bench: $(SYNCED) ## measure cold starts of the built functions, and the paths that matter
+	@$(PYTHON) -m bench
+
+clean: ## remove what was built and what the local stack keeps; tools stay
+	rm -rf .aws-sam .inlet .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+## Tools
+
+# An uv of the right version on PATH is used as it is; a machine whose venv lacks pip (Debian splits it off) uses pip alone.
+$(UV):
+	@echo "Fetching uv $(UV_VERSION) into .uv/"
+	@rm -rf .uv
+	@if uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)\b'; then \
+		mkdir -p $(@D) && ln -s "$$(command -v uv)" $@; \
+	elif python3 -c 'import ensurepip, venv' 2>/dev/null; then \
+		python3 -m venv $(@D)/.. && $(@D)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+	elif python3 -m pip --version >/dev/null 2>&1; then \
+		python3 -m pip install --quiet --disable-pip-version-check --target $(@D)/.. uv==$(UV_VERSION); \
+	else \
+		echo "python3 has neither venv nor pip: install one of them (Debian: python3-venv), or uv $(UV_VERSION)" >&2; exit 1; \
+	fi
+	@test -x $@
+
+$(SYNCED): pyproject.toml uv.lock .python-version $(UV)
+	@$(UV) sync --locked --quiet
+	@touch $@

@@ -1,0 +1,216 @@
+"""`make build`: sam builds; this adds bytecode for Lambda's paths, and the checks that sam does not make.
+
+A build is kept by the content of all that goes into it: asked again, an unchanged one is there at once.
+"""
+
+import argparse
+import compileall
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from py_compile import PycInvalidationMode
+from typing import Any
+
+from samcli.yamlhelper import yaml_parse
+
+ROOT = Path(__file__).resolve().parent.parent
+INPUTS = (
+    "functions",
+    "layers",
+    "migrations",
+    "scripts",
+    "shared",
+    "web",
+    "template.yaml",
+    "samconfig.toml",
+    "uv.lock",
+)
+# e_machine of an ELF header, which says whose instructions a shared library holds.
+MACHINES = {"arm64": 0xB7, "x86_64": 0x3E}
+# What Lambda accepts of a function and its layers together, unzipped.
+UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
+
+
+class BuildRefused(Exception):
+    """What was built must not be deployed, or could not be built; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackagedFunction:
+    """One function of a build: its own folder and those of its layers, in the template's order."""
+
+    logical_id: str
+    directory: Path
+    layers: tuple[Path, ...]
+    properties: dict[str, Any]
+
+
+def build_directory(architecture: str) -> Path:
+    """Return where a build lies: arm64, which is deployed, where `sam deploy` looks; another beside it."""
+    return ROOT / ".aws-sam" / ("build" if architecture == "arm64" else f"{architecture}/build")
+
+
+def packaged_functions(directory: Path) -> Iterator[PackagedFunction]:
+    """Yield the functions of the build in `directory`."""
+    template = yaml_parse((directory / "template.yaml").read_text())
+    common = template.get("Globals", {}).get("Function", {})
+    for logical_id, resource in template["Resources"].items():
+        if resource["Type"] == "AWS::Serverless::Function":
+            properties = {**common, **resource["Properties"]}
+            layers = [*common.get("Layers", []), *resource["Properties"].get("Layers", [])]
+            yield PackagedFunction(
+                logical_id=logical_id,
+                directory=directory / properties["CodeUri"],
+                layers=tuple(
+                    (directory / template["Resources"][layer["Ref"]]["Properties"]["ContentUri"]).resolve()
+                    for layer in layers
+                ),
+                properties=properties,
+            )
+
+
+def build(architecture: str) -> bool:
+    """Build for `architecture` unless the same inputs were; return whether there was anything to do."""
+    directory = build_directory(architecture)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with (directory.parent / f"{architecture}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        inputs = _digest(architecture)
+        stamp = directory / "inputs.sha256"
+        if stamp.exists() and stamp.read_text() == inputs:
+            return False
+        _sam_build(architecture, directory)
+        functions = list(packaged_functions(directory))
+        _compile(directory, functions)
+        _refuse_foreign_binaries(architecture, directory)
+        _refuse_oversize(functions)
+        stamp.write_text(inputs)
+    return True
+
+
+def _digest(architecture: str) -> str:
+    """Return a digest of every file that goes into a build."""
+    digest = hashlib.sha256(architecture.encode())
+    for name in INPUTS:
+        path = ROOT / name
+        files = [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.is_file())
+        for file in files:
+            if file.suffix != ".pyc":
+                content = file.read_bytes()
+                digest.update(f"{file.relative_to(ROOT)} {len(content)}\n".encode())
+                digest.update(content)
+    return digest.hexdigest()
+
+
+def _sam_build(architecture: str, directory: Path) -> None:
+    environment = {
+        **os.environ,
+        # sam looks for the runtime's Python on PATH, layers/Makefile for the rest in variables.
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHON": sys.executable,
+        "ARCHITECTURE": architecture,
+    }
+    cache = directory.parent / "cache"
+    command = ["sam", "build", "--build-dir", str(directory), "--cache-dir", str(cache)]
+    overrides = ["--parameter-overrides", f"Architecture={architecture}"]
+    outcome = subprocess.run(  # noqa: S603 - fixed words and one of two architectures
+        [*command, *overrides],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        text=True,
+    )
+    if outcome.returncode != 0:
+        raise BuildRefused(f"sam build failed:\n{outcome.stdout}")
+
+
+def _compile(directory: Path, functions: list[PackagedFunction]) -> None:
+    """Compile functions and our own layers for Lambda's paths; layers/Makefile does the third-party ones."""
+    shared = {layer for function in functions for layer in function.layers if layer.is_relative_to(directory)}
+    targets = [(function.directory, "/var/task") for function in functions]
+    targets += [(layer, "/opt") for layer in sorted(shared) if not any(layer.rglob("__pycache__"))]
+    for folder, place in targets:
+        compiled = compileall.compile_dir(
+            folder,
+            quiet=1,
+            stripdir=str(folder),
+            prependdir=place,
+            invalidation_mode=PycInvalidationMode.UNCHECKED_HASH,
+        )
+        if not compiled:
+            raise BuildRefused(f"{folder.name} does not compile")
+
+
+def _refuse_foreign_binaries(architecture: str, directory: Path) -> None:
+    """Refuse binaries of another machine: they would fail only on Lambda, at the first import."""
+    machines = {}
+    for path in directory.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                header = file.read(20)
+            if header.startswith(b"\x7fELF"):
+                machines[path.relative_to(directory)] = int.from_bytes(header[18:20], "little")
+    if not machines:
+        raise BuildRefused("the build holds no binary at all: its layers are not what they should be")
+    foreign = [str(path) for path, machine in machines.items() if machine != MACHINES[architecture]]
+    if foreign:
+        raise BuildRefused(f"not built for {architecture}: {', '.join(foreign)}")
+
+
+def _refuse_oversize(functions: list[PackagedFunction]) -> None:
+    for function in functions:
+        size = _size(function.directory) + sum(_size(layer) for layer in function.layers)
+        if size > UNZIPPED_LIMIT_BYTES:
+            raise BuildRefused(
+                f"{function.logical_id} is {_megabytes(size)} with its layers; Lambda takes 250.0 MB"
+            )
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1024 / 1024:.1f} MB"
+
+
+def _report(architecture: str) -> Iterator[str]:
+    """Yield what weighs what: layers, then the function that comes nearest to Lambda's limit."""
+    functions = list(packaged_functions(build_directory(architecture)))
+    layers = {layer.name: _size(layer) for function in functions for layer in function.layers}
+    for name, size in sorted(layers.items(), key=lambda item: -item[1]):
+        yield f"  {name:<18}{_megabytes(size):>10}"
+    weights = {
+        f.logical_id: _size(f.directory) + sum(layers[layer.name] for layer in f.layers) for f in functions
+    }
+    weight, heaviest = max((weight, logical_id) for logical_id, weight in weights.items())
+    yield f"  {len(functions)} functions, with layers at most {_megabytes(weight)} of 250.0 MB ({heaviest})"
+
+
+def main() -> int:
+    """Build, and say what came out."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--architecture", choices=sorted(MACHINES), default="arm64")
+    architecture = parser.parse_args().architecture
+    started = time.monotonic()
+    try:
+        built = build(architecture)
+    except BuildRefused as refusal:
+        sys.stderr.write(f"{refusal}\n")
+        return 1
+    outcome = f"built in {time.monotonic() - started:.1f} s" if built else "unchanged"
+    where = build_directory(architecture).relative_to(ROOT)
+    sys.stdout.write("\n".join([f"{where} ({architecture}): {outcome}", *_report(architecture), ""]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
