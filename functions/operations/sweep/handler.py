@@ -1,0 +1,68 @@
+"""Every five minutes: finish what somebody else left half-way. Idempotent; two sweepers at once do no harm."""
+
+from collections.abc import Callable
+from typing import Any
+
+from inlet import storage, workflow
+from inlet.errors import StorageUnavailable, WorkflowUnavailable
+from inlet.observability import logger
+from inlet.tables import idempotency_keys, jobs, object_deletions, outbox, rate_limits, uploads
+
+BATCH = 100
+DEAD_MESSAGE = "Processing failed. Please try again."
+_DEAD = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
+
+
+def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
+    """Reconcile jobs with the workflow, drop what was abandoned, delete objects without rows; counts by name."""
+    counts = reconcile_jobs()
+    counts["unconfirmed"] = _in_batches(uploads.drop_unconfirmed)
+    counts["objects"] = delete_objects()
+    counts["limits"] = _in_batches(rate_limits.purge)
+    counts["answers"] = _in_batches(idempotency_keys.purge)
+    counts["events"] = _in_batches(outbox.purge)
+    logger.info("sweep", extra=counts)
+    return counts
+
+
+def reconcile_jobs() -> dict[str, int]:
+    """Start what was never started; fail what the engine says is dead. A running execution is left alone."""
+    counts = {"started": 0, "failed": 0}
+    after = ""
+    while batch := jobs.silent(after, BATCH):
+        for job in batch:
+            try:
+                status = workflow.status(job.upload_id, job.attempt)
+                if status is None:
+                    workflow.start(job.upload_id, job.attempt)
+                    counts["started"] += 1
+                elif status in _DEAD:
+                    counts["failed"] += jobs.fail(job.upload_id, job.attempt, DEAD_MESSAGE)
+            except WorkflowUnavailable as error:
+                logger.warning("workflow unavailable", extra={"upload_id": job.upload_id, "reason": str(error)})
+                return counts
+        after = batch[-1].upload_id
+    return counts
+
+
+def delete_objects() -> int:
+    """Delete objects whose rows are gone; what the bucket refuses now comes again in five minutes."""
+    deleted = 0
+    while due := object_deletions.due(BATCH):
+        for key in due:
+            try:
+                storage.delete(key)
+            except StorageUnavailable as error:
+                logger.warning("storage unavailable", extra={"reason": str(error)})
+                return deleted
+            object_deletions.done(key)
+            deleted += 1
+    return deleted
+
+
+def _in_batches(work: Callable[[int], int]) -> int:
+    """Repeat until a batch comes back short."""
+    total = 0
+    while (count := work(BATCH)) == BATCH:
+        total += count
+    return total + count

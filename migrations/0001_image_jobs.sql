@@ -1,0 +1,96 @@
+-- Image jobs, and what every family shares: limits, idempotency, the outbox.
+
+CREATE TABLE uploads (
+    id                 text PRIMARY KEY,
+    email              text NOT NULL,
+    session_token_hash text NOT NULL UNIQUE,
+    original_url       text NOT NULL,                      -- the object's key, never a URL
+    result_url         text,                               -- key of the full-size result
+    preview_url        text,                               -- key of the watermarked preview
+    status             text NOT NULL DEFAULT 'pending'
+                       CHECK (status IN ('pending', 'processing', 'completed', 'failed')),
+    stage              text
+                       CHECK (stage IN ('validating', 'generating', 'storing', 'watermarking', 'complete', 'failed')),
+    progress           integer NOT NULL DEFAULT 0 CHECK (progress BETWEEN 0 AND 100),
+    attempt            integer NOT NULL DEFAULT 0 CHECK (attempt BETWEEN 0 AND 3),
+    workflow_run_id    text,
+    error_message      text,
+    content_type       text NOT NULL,
+    size               bigint CHECK (size > 0),            -- declared, then pinned at confirmation
+    sha256             text,                               -- declared, base64
+    etag               text,                               -- pinned at confirmation, without quotes
+    confirmed_at       timestamptz,
+    processing_at      timestamptz,
+    created_at         timestamptz NOT NULL DEFAULT now(),
+    updated_at         timestamptz NOT NULL DEFAULT now(),
+    expires_at         timestamptz,                        -- swept when still unconfirmed then
+    CHECK ((confirmed_at IS NULL) = (etag IS NULL)),
+    CHECK (status = 'pending' OR attempt > 0)
+);
+CREATE INDEX uploads_unconfirmed ON uploads (expires_at) WHERE confirmed_at IS NULL;
+CREATE INDEX uploads_processing ON uploads (updated_at) WHERE status = 'processing';
+
+CREATE TABLE results (
+    id           text PRIMARY KEY,
+    upload_id    text NOT NULL UNIQUE REFERENCES uploads ON DELETE CASCADE,
+    full_key     text NOT NULL,
+    content_type text NOT NULL,
+    width        integer NOT NULL CHECK (width > 0),
+    height       integer NOT NULL CHECK (height > 0),
+    preview_key  text,
+    preview_width  integer CHECK (preview_width > 0),
+    preview_height integer CHECK (preview_height > 0),
+    created_at   timestamptz NOT NULL DEFAULT now()
+);
+
+-- The ledger of billed model calls. A row in state 'calling' says: the model was asked and no outcome is known.
+CREATE TABLE generations (
+    upload_id  text NOT NULL REFERENCES uploads ON DELETE CASCADE,
+    attempt    integer NOT NULL,
+    claim      uuid NOT NULL,
+    state      text NOT NULL CHECK (state IN ('calling', 'refused', 'timed_out', 'generated')),
+    calls      integer NOT NULL DEFAULT 1,
+    timeouts   integer NOT NULL DEFAULT 0,
+    updated_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (upload_id, attempt)
+);
+
+CREATE TABLE rate_limits (
+    key          text NOT NULL,
+    window_start timestamptz NOT NULL,
+    window_end   timestamptz NOT NULL,
+    count        integer NOT NULL,
+    PRIMARY KEY (key, window_start)
+);
+CREATE INDEX rate_limits_over ON rate_limits (window_end);
+
+-- `answer` is encrypted under the caller's Idempotency-Key, of which only a hash is kept.
+CREATE TABLE idempotency_keys (
+    key_hash     text PRIMARY KEY,
+    request_hash text NOT NULL,
+    claim        uuid NOT NULL,
+    locked_until timestamptz NOT NULL,
+    answer       bytea,
+    expires_at   timestamptz NOT NULL
+);
+CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
+
+CREATE TABLE outbox_events (
+    uuid         uuid PRIMARY KEY,
+    name         text NOT NULL,
+    distinct_id  text NOT NULL,
+    properties   jsonb NOT NULL,
+    occurred_at  timestamptz NOT NULL DEFAULT now(),
+    leased_until timestamptz,
+    attempts     integer NOT NULL DEFAULT 0,
+    sent_at      timestamptz
+);
+CREATE INDEX outbox_events_unsent ON outbox_events (occurred_at) WHERE sent_at IS NULL;
+CREATE INDEX outbox_events_sent ON outbox_events (sent_at) WHERE sent_at IS NOT NULL;
+
+-- Objects whose row is gone; the sweeper deletes them from the bucket.
+CREATE TABLE object_deletions (
+    key        text PRIMARY KEY,
+    not_before timestamptz NOT NULL DEFAULT now()
+);
+CREATE INDEX object_deletions_due ON object_deletions (not_before);

@@ -1,0 +1,86 @@
+"""Errors as HTTP answers: the one table, the two envelopes, and the same for OpenAPI.
+
+Family A answers `{"success": false, "error": {"code", "message"}}`, B and C `{"error": message, "code"}` (contract, 0).
+"""
+
+from enum import Enum
+from typing import Any
+
+from inlet import errors
+
+type Body = dict[str, Any]
+
+
+class Family(Enum):
+    """Which envelope an endpoint's errors take; the value is the endpoint's tag in the API document."""
+
+    IMAGE_JOBS = "image jobs"
+    UPLOAD_SESSIONS = "upload sessions"
+    SPEAKING_SESSIONS = "speaking sessions"
+
+
+HTTP: dict[type[errors.InletError], tuple[int, str]] = {
+    errors.InvalidRequest: (400, "BAD_REQUEST"),
+    errors.RequestTooLarge: (413, "BAD_REQUEST"),
+    errors.ValidationFailed: (422, "VALIDATION_ERROR"),
+    errors.UnsupportedType: (415, "BAD_REQUEST"),
+    errors.FileTooLarge: (413, "BAD_REQUEST"),
+    errors.RouteNotFound: (404, "NOT_FOUND"),
+    errors.Unauthorized: (401, "UNAUTHORIZED"),
+    errors.LimitExceeded: (429, "TOO_MANY_REQUESTS"),
+    errors.IdempotencyMismatch: (422, "IDEMPOTENCY_MISMATCH"),
+    errors.IdempotencyInProgress: (409, "IDEMPOTENCY_IN_PROGRESS"),
+    errors.UploadNotFound: (404, "NOT_FOUND"),
+    errors.AlreadyConfirmed: (409, "ALREADY_CONFIRMED"),
+    errors.NotUploaded: (409, "NOT_UPLOADED"),
+    errors.UploadMismatch: (422, "UPLOAD_MISMATCH"),
+    errors.VerificationFailed: (500, "VERIFICATION_FAILED"),
+    errors.NotConfirmed: (409, "NOT_CONFIRMED"),
+    errors.AlreadyProcessing: (409, "ALREADY_PROCESSING"),
+    errors.WorkflowFailed: (500, "WORKFLOW_FAILED"),
+    errors.ResultNotFound: (404, "NOT_FOUND"),
+    errors.ResultNotReady: (409, "NOT_READY"),
+}
+UNEXPECTED = (500, "INTERNAL_ERROR")
+UNEXPECTED_MESSAGE = "Something went wrong on our side. Please try again."
+
+
+def status_and_code(kind: type[Exception]) -> tuple[int, str]:
+    """The HTTP status and stable code of an error class; 500 `INTERNAL_ERROR` for whatever the table does not name."""
+    return next((HTTP[base] for base in kind.__mro__ if base in HTTP), UNEXPECTED)
+
+
+def error_body(family: Family, code: str, message: str, details: Body) -> Body:
+    """An error in its family's envelope; `nextAllowedAt` and `requestId` stand at the top in both."""
+    if family is Family.IMAGE_JOBS:
+        return {"success": False, "error": {"code": code, "message": message}} | details
+    top = {name: details[name] for name in ("nextAllowedAt", "requestId") if name in details}
+    rest = {name: value for name, value in details.items() if name not in top}
+    return {"error": message, "code": code} | top | ({"details": rest} if rest else {})
+
+
+def documented(family: Family, success: dict[int, Any], *kinds: type[errors.InletError]) -> dict[int, Any]:
+    """OpenAPI responses: `success` maps a status to its model (None: no body); errors are grouped by status.
+
+    What any endpoint may answer (an unreadable or too large body, an unexpected failure) is added.
+    """
+    always = (errors.InvalidRequest, errors.RequestTooLarge, errors.DependencyUnavailable)
+    codes: dict[int, list[str]] = {}
+    for kind in (*kinds, *always):
+        status, code = status_and_code(kind)
+        if code not in codes.setdefault(status, []):
+            codes[status].append(code)
+    envelope = {"$ref": f"#/components/schemas/{'JobError' if family is Family.IMAGE_JOBS else 'Error'}"}
+    answers: dict[int, Any] = {
+        status: {
+            "description": "Success",
+            "content": {"application/json": {"model": model}} if model else {},
+        }
+        for status, model in success.items()
+    }
+    for status in sorted(codes):
+        answers[status] = {
+            "description": ", ".join(f"`{code}`" for code in codes[status]),
+            "content": {"application/json": {"schema": envelope}},
+        }
+    return answers

@@ -1,0 +1,247 @@
+"""What can go wrong, as exceptions that know nothing of HTTP (`answers.py` translates them, in one table).
+
+`str(error)` is always fit to be shown to a person and holds no secret. `details` carries what helps a client recover.
+Class names of workflow errors are also the names the state machine's Retry and Catch match on.
+"""
+
+from typing import Any, ClassVar
+
+
+class InletError(Exception):
+    """Root of everything Inlet raises on purpose."""
+
+    message: ClassVar[str] = "Something went wrong."
+    retry_after_seconds: int | None = None
+
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        self.details = details
+        super().__init__(message or self.message)
+
+
+# The request itself
+
+
+class InvalidRequest(InletError):
+    """The request cannot be read."""
+
+    message = "The request could not be read."
+
+
+class RequestTooLarge(InvalidRequest):
+    """The request's body is over the limit."""
+
+    message = "The request body is too large."
+
+
+class ValidationFailed(InletError):
+    """Fields are missing or wrong; `details["fields"]` names them."""
+
+    message = "Some fields are missing or wrong."
+
+
+class UnsupportedType(InletError):
+    """A MIME type outside the allow-list."""
+
+    message = "This type of file is not supported."
+
+
+class FileTooLarge(InletError):
+    """A declared size over the limit."""
+
+    message = "This file is too large."
+
+
+class RouteNotFound(InletError):
+    """No endpoint of this function has that path."""
+
+    message = "Not found."
+
+
+class Unauthorized(InletError):
+    """No credentials, or wrong ones."""
+
+    message = "Unauthorized"
+
+
+class LimitExceeded(InletError):
+    """A rate limit refuses until `details["nextAllowedAt"]`."""
+
+    message = "Too many requests. Please try again later."
+
+    def __init__(self, *, retry_after_seconds: int, next_allowed_at: str) -> None:
+        super().__init__(nextAllowedAt=next_allowed_at)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class IdempotencyMismatch(InletError):
+    """An `Idempotency-Key` was used before with another body."""
+
+    message = "This Idempotency-Key was already used with a different request."
+
+
+class IdempotencyInProgress(InletError):
+    """The first request with this `Idempotency-Key` is still running."""
+
+    message = "The first request with this Idempotency-Key is still running."
+    retry_after_seconds = 1
+
+
+# Image uploads
+
+
+class UploadNotFound(InletError):
+    """No upload has this id."""
+
+    message = "Upload not found. Please try again."
+
+
+class AlreadyConfirmed(InletError):
+    """The upload was confirmed before."""
+
+    message = "This upload has already been processed."
+
+
+class NotUploaded(InletError):
+    """The bucket has no object under the upload's key yet."""
+
+    message = "We can't see your file yet. Please finish the upload first."
+    retry_after_seconds = 1
+
+
+class UploadMismatch(InletError):
+    """The stored object is not what was declared."""
+
+    message = "The uploaded file is not the one that was announced. Please upload it again."
+
+
+class VerificationFailed(InletError):
+    """Storage did not answer while an upload was being verified."""
+
+    message = "We couldn't verify your upload. Let's try again!"
+
+
+class NotConfirmed(InletError):
+    """Processing was asked for before the upload was confirmed."""
+
+    message = "Please confirm the upload first."
+
+
+class AlreadyProcessing(InletError):
+    """The job is running or done; `details["status"]` says which."""
+
+    message = "This upload is already being processed."
+
+
+class AttemptsExhausted(AlreadyProcessing):
+    """The job failed as often as it may."""
+
+    message = "This upload could not be processed. Please upload the photo again."
+
+
+class WorkflowFailed(InletError):
+    """The workflow could not be started; the job stays startable."""
+
+    message = "We couldn't start processing. Please try again."
+
+
+class ResultNotFound(InletError):
+    """No result has this id."""
+
+    message = "Result not found."
+
+
+class ResultNotReady(InletError):
+    """The job behind the result is not completed."""
+
+    message = "Your result isn't ready yet."
+    retry_after_seconds = 2
+
+
+# Workflow stages
+
+
+class StageError(InletError):
+    """A stage cannot go on. The state machine decides by class name whether to retry."""
+
+
+class StaleAttempt(StageError):
+    """Another attempt, or the end of the job, has overtaken this execution: it must change nothing more."""
+
+    message = "This attempt is no longer current."
+
+
+class ImageRejected(StageError):
+    """The image is not acceptable; the message tells its owner why."""
+
+    message = "We couldn't read this image. Please try another photo."
+
+
+class GenerationUnavailable(StageError):
+    """The image model refused or could not be reached (429, 5xx, no connection): nothing was billed."""
+
+    message = "The image model is busy."
+
+
+class GenerationTimedOut(StageError):
+    """The image model did not answer in time: the call may have been billed."""
+
+    message = "The image model took too long."
+
+
+class GenerationBlocked(StageError):
+    """The image model's safety filter refused; the message tells the image's owner."""
+
+    message = "The image model declined this photo. Please try another one."
+
+
+class GenerationMalformed(StageError):
+    """The image model answered without a usable image; the call was billed."""
+
+    message = "The image model gave no usable image."
+
+
+class GenerationInterrupted(StageError):
+    """A worker died after it called the model: the call may have been billed, so this attempt ends."""
+
+    message = "The image model's answer was lost."
+
+
+class GenerationMisconfigured(StageError):
+    """The image model refused our key, model name or request: retrying cannot help."""
+
+    message = "The image model is not configured correctly."
+
+
+# What we depend on
+
+
+class DependencyUnavailable(InletError):
+    """Something we need does not answer; trying again may help."""
+
+
+class DatabaseUnavailable(DependencyUnavailable):
+    """Postgres does not answer, or the connection broke and a retry did not help."""
+
+
+class StorageUnavailable(DependencyUnavailable):
+    """The bucket does not answer."""
+
+
+class WorkflowUnavailable(DependencyUnavailable):
+    """Step Functions does not answer."""
+
+
+class ObjectMissing(InletError):
+    """The bucket has no such object, or not with the pinned ETag."""
+
+    message = "The stored file is missing."
+
+
+class ObjectExists(InletError):
+    """A conditional write found the key taken."""
+
+    message = "The stored file already exists."
+
+
+PUBLIC_STAGE_ERRORS = frozenset({ImageRejected.__name__, GenerationBlocked.__name__})
+"""Stage errors whose message is written for the image's owner; every other one becomes a generic sentence."""

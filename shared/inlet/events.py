@@ -1,0 +1,61 @@
+"""Analytics events: names, properties, and who they are about. They are written to the outbox, never sent in a request.
+
+Properties are snake_case (contract, A). No e-mail address, token or URL is among them. `distinct_id` is the upload's
+id, or a hash of the user's `sub`. The UUID is derived from what the event reports: recorded or delivered twice, it is
+one event.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from inlet.identifiers import event_uuid
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One row of the outbox."""
+
+    uuid: str
+    name: str
+    distinct_id: str
+    properties: dict[str, Any]
+
+
+def upload_started(upload_id: str) -> Event:
+    """An upload was reserved."""
+    return _of_upload("upload_started", upload_id)
+
+
+def session_created(upload_id: str) -> Event:
+    """A session token was issued for an upload."""
+    return _of_upload("session_created", upload_id)
+
+
+def upload_confirmed(upload_id: str, *, file_size: int, file_type: str) -> Event:
+    """The uploaded object was verified; size in bytes."""
+    return _of_upload("upload_confirmed", upload_id, file_size=file_size, file_type=file_type)
+
+
+def processing_started(upload_id: str, *, workflow_run_id: str) -> Event:
+    """The job was handed to the workflow for the first time."""
+    return _of_upload("processing_started", upload_id, workflow_run_id=workflow_run_id)
+
+
+def status_complete(upload_id: str, *, result_id: str) -> Event:
+    """The job completed; the database adds `total_duration_ms`."""
+    return _of_upload("status_complete", upload_id, result_id=result_id)
+
+
+def status_failed(upload_id: str) -> Event:
+    """The job failed for the first time; the database adds `final_stage` and `final_progress`."""
+    return _of_upload("status_failed", upload_id)
+
+
+def user_distinct_id(sub: str) -> str:
+    """Whom the events of families B and C are about: a hash, so that PostHog learns no user name."""
+    return hashlib.sha256(f"inlet user {sub}".encode()).hexdigest()[:32]
+
+
+def _of_upload(name: str, upload_id: str, **properties: Any) -> Event:
+    return Event(event_uuid(name, upload_id), name, upload_id, {"upload_id": upload_id} | properties)

@@ -1,0 +1,48 @@
+"""The logger: JSON on AWS, plain lines locally; either way secrets and personal data are cut out of the final text.
+
+Code should not log them in the first place. The cut is the last resort, for exceptions that quote what they were given.
+"""
+
+import logging
+import re
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
+
+from inlet.settings import settings
+
+_SECRETS = re.compile(
+    r"(?P<email>[\w.+%-]+@[\w-]+(?:\.[\w-]+)+)"
+    r"|(?P<query>(?i:[?&]x-amz-[\w-]+=)[^&\s\"'\\]+)"
+    r"|(?P<jwt>\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*)"
+    r"|(?P<url>\b(?:postgres|postgresql)://[^\s\"'\\]+)"
+    r"|(?<![\w-])(?P<token>[A-Za-z0-9_-]{43})(?![\w-])"
+)
+
+
+def redact(text: str) -> str:
+    """Replace e-mail addresses, signed query parameters, tokens and database URLs by their kind in brackets."""
+    return _SECRETS.sub(lambda match: f"[{match.lastgroup}]", text)
+
+
+class _JsonFormatter(LambdaPowertoolsFormatter):
+    def serialize(self, log: Any) -> str:
+        return redact(super().serialize(log))
+
+
+class _LineFormatter(logging.Formatter):
+    _ORDINARY = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in self._ORDINARY)
+        return redact(f"{super().format(record)} {extra}".rstrip())
+
+
+def _make_logger() -> Logger:
+    if settings.stage == "local":
+        return Logger(service="inlet", logger_formatter=_LineFormatter("%(levelname)s %(message)s"))  # type: ignore[arg-type]
+    return Logger(service="inlet", logger_formatter=_JsonFormatter())
+
+
+logger = _make_logger()

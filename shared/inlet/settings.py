@@ -1,0 +1,183 @@
+"""Settings, read lazily from the environment: the only reader of `os.environ`.
+
+Importing a function needs no variable; asking for a missing required one raises `MissingSetting` with its name. The
+README's configuration table and template.yaml list the same names (a test holds the three together).
+"""
+
+import os
+from functools import cached_property
+from typing import Literal, cast
+
+Stage = Literal["local", "dev", "staging", "prod"]
+
+
+class MissingSetting(Exception):
+    """A required environment variable is absent or empty."""
+
+
+class UnsafeSetting(Exception):
+    """A combination that must never run: a local-only bypass on a deployed stage."""
+
+
+class Settings:
+    """One attribute a setting. Units stand in the names; sizes are bytes."""
+
+    @cached_property
+    def stage(self) -> Stage:
+        """Only `local` allows the bypasses. Unset means `prod`: a forgotten variable must not open a door."""
+        stage = _optional("STAGE", "prod")
+        if stage not in ("local", "dev", "staging", "prod"):
+            raise UnsafeSetting(f"STAGE must be local, dev, staging or prod, not {stage!r}")
+        return cast("Stage", stage)
+
+    @cached_property
+    def database_url(self) -> str:
+        """A libpq URL of any Postgres; a pooler (Neon, RDS Proxy, PgBouncer) is fine."""
+        return _required("DATABASE_URL")
+
+    @cached_property
+    def migrations_database_url(self) -> str:
+        """The direct URL migrations need: advisory locks do not survive a transaction pooler."""
+        return _optional("MIGRATIONS_DATABASE_URL") or self.database_url
+
+    @cached_property
+    def migrations_directory(self) -> str:
+        """Where the numbered SQL files lie."""
+        return _optional("MIGRATIONS_DIRECTORY", "/opt")
+
+    @cached_property
+    def bucket(self) -> str:
+        """The one private bucket."""
+        return _required("BUCKET")
+
+    @cached_property
+    def s3_endpoint_url(self) -> str | None:
+        """R2's or a local server's address; unset on S3."""
+        return _optional("S3_ENDPOINT_URL") or None
+
+    @cached_property
+    def s3_region(self) -> str:
+        """`auto` on R2; on Lambda the function's own region."""
+        return _optional("S3_REGION") or _optional("AWS_REGION") or "us-east-1"
+
+    @cached_property
+    def s3_access_key_id(self) -> str | None:
+        """For R2 and local servers; unset on S3, where the function's role signs."""
+        return _optional("S3_ACCESS_KEY_ID") or None
+
+    @cached_property
+    def s3_secret_access_key(self) -> str | None:
+        """The secret half of `s3_access_key_id`."""
+        return _optional("S3_SECRET_ACCESS_KEY") or None
+
+    @cached_property
+    def state_machine_arn(self) -> str:
+        """The image workflow."""
+        return _required("STATE_MACHINE_ARN")
+
+    @cached_property
+    def step_functions_endpoint_url(self) -> str | None:
+        """The local engine's address; unset on AWS."""
+        return _optional("STEP_FUNCTIONS_ENDPOINT_URL") or None
+
+    @cached_property
+    def max_image_bytes(self) -> int:
+        """The largest image an upload may declare or carry."""
+        return int(_optional("MAX_IMAGE_BYTES", str(25 * 1024 * 1024)))
+
+    @cached_property
+    def uploads_per_hour(self) -> int:
+        """Image uploads one client address may reserve in an hour."""
+        return int(_optional("UPLOADS_PER_HOUR", "10"))
+
+    @cached_property
+    def sessions_per_day(self) -> int:
+        """Upload sessions one user may create in a UTC day."""
+        return int(_optional("SESSIONS_PER_DAY", "100"))
+
+    @cached_property
+    def generator(self) -> str:
+        """`local` or `gemini`."""
+        return _optional("GENERATOR", "local")
+
+    @cached_property
+    def gemini_api_key(self) -> str:
+        """The image model's key."""
+        return _required("GEMINI_API_KEY")
+
+    @cached_property
+    def gemini_model(self) -> str | None:
+        """The image model's name; unset: the generator's default."""
+        return _optional("GEMINI_MODEL") or None
+
+    @cached_property
+    def gemini_base_url(self) -> str | None:
+        """Another address of the image model's API; unset: Google's."""
+        return _optional("GEMINI_BASE_URL") or None
+
+    @cached_property
+    def gemini_timeout_seconds(self) -> float:
+        """Wall-clock limit of one model call."""
+        return float(_optional("GEMINI_TIMEOUT_SECONDS", "120"))
+
+    @cached_property
+    def prompt_version(self) -> str:
+        """Which versioned prompt the model is given."""
+        return _optional("PROMPT_VERSION", "v1")
+
+    @cached_property
+    def posthog_api_key(self) -> str | None:
+        """Unset: analytics events are dropped at delivery instead of sent."""
+        return _optional("POSTHOG_API_KEY") or None
+
+    @cached_property
+    def posthog_host(self) -> str:
+        """PostHog's address."""
+        return _optional("POSTHOG_HOST", "https://us.i.posthog.com")
+
+    @cached_property
+    def web_directory(self) -> str:
+        """Where the web client's files lie."""
+        return _optional("WEB_DIRECTORY", "/opt")
+
+    @cached_property
+    def auth_bypass(self) -> bool:
+        """Local stage only: `dev_user_sub` is the user of every request without a token."""
+        return self._local_only("AUTH_BYPASS")
+
+    @cached_property
+    def rate_limit_bypass(self) -> bool:
+        """Local stage only: no limit refuses."""
+        return self._local_only("RATE_LIMIT_BYPASS")
+
+    @cached_property
+    def dev_user_sub(self) -> str:
+        """The user under `auth_bypass`."""
+        return _optional("DEV_USER_SUB", "dev-user-00000000-0000-0000-0000-000000000001")
+
+    def refuse_unsafe(self) -> None:
+        """Raise `UnsafeSetting` where a local bypass meets a deployed stage."""
+        _ = self.auth_bypass, self.rate_limit_bypass
+
+    def reload(self) -> None:
+        """Forget what was read; the next access reads the environment again."""
+        self.__dict__.clear()
+
+    def _local_only(self, name: str) -> bool:
+        wanted = _optional(name).lower() in ("1", "true", "yes")
+        if wanted and self.stage != "local":
+            raise UnsafeSetting(f"{name} is set on a deployed stage")
+        return wanted
+
+
+def _optional(name: str, default: str = "") -> str:
+    return os.environ.get(name) or default
+
+
+def _required(name: str) -> str:
+    if value := os.environ.get(name):
+        return value
+    raise MissingSetting(f"The environment variable {name} is not set")
+
+
+settings = Settings()

@@ -1,0 +1,24 @@
+"""Objects to delete: noted in the statement that drops their row, deleted by the sweeper, so that none is orphaned."""
+
+from inlet import database
+
+RETRY_SECONDS = 300
+
+_DUE = """
+UPDATE object_deletions SET not_before = now() + make_interval(secs => %(retry)s)
+ WHERE key IN (SELECT key FROM object_deletions WHERE not_before <= now()
+                ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING key
+"""
+
+_DONE = "DELETE FROM object_deletions WHERE key = %(key)s"
+
+
+def due(limit: int) -> list[str]:
+    """Up to `limit` keys to delete now; each comes again in five minutes unless `done` is told."""
+    return [row["key"] for row in database.every(_DUE, {"limit": limit, "retry": RETRY_SECONDS})]
+
+
+def done(key: str) -> None:
+    """The bucket has deleted it."""
+    database.execute(_DONE, {"key": key})

@@ -1,0 +1,78 @@
+"""The outbox of analytics events: written with the change they report, in its statement, delivered by a schedule."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypedDict
+
+from inlet import database
+from inlet.events import Event
+
+LEASE_SECONDS = 60
+KEEP_SENT_DAYS = 7
+
+# Goes into a statement's WITH list. `{changed}` names the CTE of the change: no row there, no event. `{added}` is a
+# jsonb expression over that CTE for what only the database knows; both are constants of the tables' modules, never
+# data.
+_RECORD = """
+recorded AS (
+    INSERT INTO outbox_events (uuid, name, distinct_id, properties)
+    SELECT event.uuid, event.name, event.distinct_id, event.properties || {added}
+      FROM {changed}, jsonb_to_recordset(%(events)s::jsonb)
+           AS event (uuid uuid, name text, distinct_id text, properties jsonb)
+    ON CONFLICT (uuid) DO NOTHING
+)"""
+
+
+class OutboxEvent(TypedDict):
+    """An undelivered event."""
+
+    uuid: str
+    name: str
+    distinct_id: str
+    properties: dict[str, Any]
+    occurred_at: datetime
+
+
+def record(changed: str, added: str = "'{}'::jsonb") -> str:
+    """The CTE `recorded`, which stores `%(events)s` if the CTE `changed` has its one row."""
+    return _RECORD.replace("{changed}", changed).replace("{added}", added)
+
+
+def parameter(*events: Event) -> str:
+    """The value of `%(events)s`."""
+    return json.dumps([asdict(event) for event in events])
+
+
+_LEASE = """
+UPDATE outbox_events
+   SET leased_until = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
+ WHERE uuid IN (SELECT uuid FROM outbox_events
+                 WHERE sent_at IS NULL AND (leased_until IS NULL OR leased_until < now())
+                 ORDER BY occurred_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING uuid::text, name, distinct_id, properties, occurred_at
+"""
+
+_SENT = "UPDATE outbox_events SET sent_at = now() WHERE uuid = ANY(%(uuids)s::uuid[])"
+
+_PURGE = """
+DELETE FROM outbox_events WHERE uuid IN (
+    SELECT uuid FROM outbox_events WHERE sent_at < now() - make_interval(days => %(days)s)
+     LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+"""
+
+
+def lease(limit: int) -> Sequence[OutboxEvent]:
+    """Take up to `limit` undelivered events for a minute, oldest first; a dead deliverer's lease lapses."""
+    return database.every(_LEASE, {"limit": limit, "lease": LEASE_SECONDS})  # type: ignore[return-value]
+
+
+def mark_sent(uuids: Iterable[str]) -> None:
+    """PostHog has acknowledged these."""
+    database.execute(_SENT, {"uuids": list(uuids)})
+
+
+def purge(limit: int) -> int:
+    """Delete up to `limit` events delivered a week ago; the number deleted."""
+    return database.execute(_PURGE, {"limit": limit, "days": KEEP_SENT_DAYS})

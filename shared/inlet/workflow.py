@@ -1,0 +1,75 @@
+"""Step Functions: start the image workflow, and ask what became of an execution. The only module that speaks to it.
+
+An execution's name is built only from the job's row, `{uploadId}-{attempt}`, and the state machine is STANDARD:
+starting the same name again is the same execution. So a start may be repeated by anyone at any time.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from inlet.errors import WorkflowUnavailable
+from inlet.settings import settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+@cache
+def client() -> "SFNClient":
+    """The Step Functions client, made on first use."""
+    local = settings.step_functions_endpoint_url
+    return boto3.client(
+        "stepfunctions",
+        endpoint_url=local,
+        region_name=settings.state_machine_arn.split(":")[3],
+        aws_access_key_id="local" if local else None,
+        aws_secret_access_key="local" if local else None,
+        config=Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=1, read_timeout=3),
+    )
+
+
+def execution_arn(upload_id: str, attempt: int) -> str:
+    """The ARN that the execution of this attempt has or will have."""
+    return f"{settings.state_machine_arn.replace(':stateMachine:', ':execution:')}:{upload_id}-{attempt}"
+
+
+def start(upload_id: str, attempt: int) -> None:
+    """Start this attempt's execution; fine if it was started before. Raises `WorkflowUnavailable`."""
+    with _translated():
+        try:
+            client().start_execution(
+                stateMachineArn=settings.state_machine_arn,
+                name=f"{upload_id}-{attempt}",
+                input=json.dumps({"uploadId": upload_id, "attempt": attempt}),
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise
+
+
+def status(upload_id: str, attempt: int) -> str | None:
+    """RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE; None if it was never started."""
+    with _translated():
+        try:
+            return client().describe_execution(executionArn=execution_arn(upload_id, attempt))["status"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+                return None
+            raise
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        raise WorkflowUnavailable(f"Step Functions refused: {error.response['Error']['Code']}") from error
+    except (BotoCoreError, OSError) as error:
+        raise WorkflowUnavailable(f"Step Functions does not answer: {type(error).__name__}") from error
