@@ -79,7 +79,7 @@ class Resolver(APIGatewayHttpResolver):
         message, details, headers = answers.UNEXPECTED_MESSAGE, {}, {}
         if status == answers.UNEXPECTED[0]:
             request_id = request_id or self.lambda_context.aws_request_id
-            logger.exception("failed", exc_info=error, extra={"request_id": request_id})
+            _log_failure(error, request_id)
             details = {"requestId": request_id}
         if isinstance(error, InletError) and code != answers.UNEXPECTED[1]:
             message, details = str(error), details | error.details
@@ -115,6 +115,14 @@ def _ours(error: Exception) -> Exception:
         ]
         return ValidationFailed(fields=fields)
     return error
+
+
+def _log_failure(error: Exception, request_id: str) -> None:
+    if isinstance(error, InletError):  # expected to happen; its cause says more than a traceback
+        extra = {"error": type(error).__name__, "cause": str(error.__cause__ or error), "request_id": request_id}
+        logger.error("failed", extra=extra)
+    else:
+        logger.exception("failed", exc_info=error, extra={"request_id": request_id})
 
 
 def _body_size(event: Event) -> int:

@@ -3,7 +3,6 @@
 Code should not log them in the first place. The cut is the last resort, for exceptions that quote what they were given.
 """
 
-import logging
 import re
 from typing import Any
 
@@ -31,18 +30,17 @@ class _JsonFormatter(LambdaPowertoolsFormatter):
         return redact(super().serialize(log))
 
 
-class _LineFormatter(logging.Formatter):
-    _ORDINARY = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+class _LineFormatter(LambdaPowertoolsFormatter):
+    """`INFO request route=… status=…`, with the traceback of an exception below."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        extra = " ".join(f"{k}={v}" for k, v in record.__dict__.items() if k not in self._ORDINARY)
-        return redact(f"{super().format(record)} {extra}".rstrip())
+    _ORDINARY = frozenset({"level", "location", "message", "timestamp", "service", "exception", "stack_trace"})
 
-
-def _make_logger() -> Logger:
-    if settings.stage == "local":
-        return Logger(service="inlet", logger_formatter=_LineFormatter("%(levelname)s %(message)s"))  # type: ignore[arg-type]
-    return Logger(service="inlet", logger_formatter=_JsonFormatter())
+    def serialize(self, log: Any) -> str:
+        extra = " ".join(f"{key}={value}" for key, value in log.items() if key not in self._ORDINARY)
+        line = f"{log['level']} {log['message']} {extra}".rstrip()
+        return redact(f"{line}\n{log['exception']}" if log.get("exception") else line)
 
 
-logger = _make_logger()
+logger = Logger(
+    service="inlet", logger_formatter=_LineFormatter() if settings.stage == "local" else _JsonFormatter(utc=True)
+)
