@@ -169,9 +169,7 @@ def _refuse_oversize(functions: list[PackagedFunction]) -> None:
     for function in functions:
         size = _size(function.directory) + sum(_size(layer) for layer in function.layers)
         if size > UNZIPPED_LIMIT_BYTES:
-            raise BuildRefused(
-                f"{function.logical_id} is {_megabytes(size)} with its layers; Lambda takes 250.0 MB"
-            )
+            raise BuildRefused(f"{function.logical_id} is {_megabytes(size)} with its layers; Lambda takes 250.0 MB")
 
 
 def _size(folder: Path) -> int:
@@ -188,9 +186,7 @@ def _report(architecture: str) -> Iterator[str]:
     layers = {layer.name: _size(layer) for function in functions for layer in function.layers}
     for name, size in sorted(layers.items(), key=lambda item: -item[1]):
         yield f"  {name:<18}{_megabytes(size):>10}"
-    weights = {
-        f.logical_id: _size(f.directory) + sum(layers[layer.name] for layer in f.layers) for f in functions
-    }
+    weights = {f.logical_id: _size(f.directory) + sum(layers[layer.name] for layer in f.layers) for f in functions}
     weight, heaviest = max((weight, logical_id) for logical_id, weight in weights.items())
     yield f"  {len(functions)} functions, with layers at most {_megabytes(weight)} of 250.0 MB ({heaviest})"
 

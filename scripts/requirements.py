@@ -47,9 +47,7 @@ def exports() -> Iterator[tuple[Path, str]]:
 def main() -> int:
     """Write the files, or say which of them disagree with uv.lock."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--check", action="store_true", help="compare with the committed files and change nothing"
-    )
+    parser.add_argument("--check", action="store_true", help="compare with the committed files and change nothing")
     check = parser.parse_args().check
     stale = []
     for path, content in exports():

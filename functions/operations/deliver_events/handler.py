@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import requests
+from posthog.request import APIError, batch_post
+
 from inlet.observability import logger
 from inlet.settings import settings
 from inlet.tables import outbox
 from inlet.tables.outbox import OutboxEvent
 from inlet.times import iso_utc
-from posthog.request import APIError, batch_post
 
 BATCH = 100
 TIMEOUT_SECONDS = 5

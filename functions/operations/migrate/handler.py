@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+
 from inlet.observability import logger
 from inlet.settings import settings
 

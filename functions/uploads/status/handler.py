@@ -5,6 +5,7 @@ import json
 import random
 
 from aws_lambda_powertools.event_handler import Response
+
 from inlet import answers, api, authentication, identifiers
 from inlet.errors import Unauthorized, UploadNotFound
 from inlet.models.jobs import JobStatus, StatusRow
