@@ -1,0 +1,27 @@
+"""`.inlet/env.json`: what `sam local invoke --env-vars` gives a function in a container so that it reaches this stack.
+
+Inside a container 127.0.0.1 is the container. `--docker-network host` does not help: SAM creates the container on the
+default bridge and skips "host" when it joins networks. So every address says `host.docker.internal`: Docker Desktop
+resolves it to this machine by itself; on Linux `--add-host host.docker.internal:host-gateway` (in samconfig.toml) does,
+and `container_bridge` answers there. SAM sets only variables the template declares for a function; what is a secret on
+AWS must be named here, or the function would see the unresolved reference.
+"""
+
+from local.ports import HOST
+from local.stack import LocalStack
+
+HOST_FROM_CONTAINER = "host.docker.internal"
+ADDRESSES = ("DATABASE_URL", "S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
+AS_THEY_ARE = ("BUCKET", "S3_REGION", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "STAGE", "GENERATOR")
+SECRETS = ("GEMINI_API_KEY", "POSTHOG_API_KEY")
+
+
+def container_environment(stack: LocalStack) -> dict[str, dict[str, str]]:
+    """In the form `--env-vars` reads: `Parameters` are for every function."""
+    known = stack.environment
+    addresses = {name: known[name].replace(HOST, HOST_FROM_CONTAINER) for name in ADDRESSES}
+    parameters = addresses | {name: known[name] for name in AS_THEY_ARE if name in known}
+    parameters |= {name: known.get(name, "") for name in SECRETS}
+    parameters["MIGRATIONS_DATABASE_URL"] = addresses["DATABASE_URL"]
+    parameters["STATE_MACHINE_ARN"] = stack.template.state_machines[0].arn
+    return {"Parameters": parameters}
