@@ -45,9 +45,7 @@ class Child:
         self._stop_signal = stop_signal
         self._process = _starter.submit(self._start, command, directory, leave_root).result()
 
-    def _start(
-        self, command: Sequence[str | Path], directory: Path, leave_root: bool
-    ) -> subprocess.Popen[bytes]:
+    def _start(self, command: Sequence[str | Path], directory: Path, leave_root: bool) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             leashed(command, self._stop_signal, directory if leave_root else None),
             cwd=directory,

@@ -21,7 +21,9 @@ SECRET_ACCESS_KEY = "local-secret"  # noqa: S105: guards nothing but this machin
 REGION = "us-east-1"
 
 # Every listener of `weed mini`; each needs ports of its own, or a second stack on the machine could not start.
-LISTENERS = [f"{name}.{kind}" for name in ("master", "volume", "filer", "s3", "admin") for kind in ("port", "port.grpc")]
+LISTENERS = [
+    f"{name}.{kind}" for name in ("master", "volume", "filer", "s3", "admin") for kind in ("port", "port.grpc")
+]
 
 
 class S3Server:

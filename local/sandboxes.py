@@ -268,4 +268,3 @@ class Sandboxes:
                 "_HANDLER": function.handler,
             }
         )
-

@@ -46,7 +46,8 @@ class LocalStack:
     """One stack in `directory`. `settings` are environment variables over the local defaults.
 
     `DATABASE_URL` uses a database that is already there instead of starting Postgres; the four S3 settings together use
-    a bucket that is already there instead of starting an S3 server. `PORT` 0 takes a free one.
+    a bucket that is already there instead of starting an S3 server. `PORT` 0 takes a free one. `SCHEDULE_SECONDS` is the
+    rate of every schedule in place of the template's; 0 switches them off.
     """
 
     def __init__(
@@ -185,6 +186,8 @@ class LocalStack:
 
     def _start_schedules(self) -> None:
         seconds = self.settings.get("SCHEDULE_SECONDS")
+        if seconds == "0":
+            return
         schedules = Schedules(
             self.template.schedules, self.sandboxes.invoke, seconds=float(seconds) if seconds else None
         )
@@ -245,9 +248,7 @@ class LocalStack:
         """The template's, with this stack's own web client among the origins: it lives on a port of its own."""
         port = self.url.rpartition(":")[2]
         own = [f"http://{HOST}:{port}", f"http://localhost:{port}"]
-        return [
-            rule | {"AllowedOrigins": [*rule["AllowedOrigins"], *own]} for rule in self.template.bucket_cors_rules
-        ]
+        return [rule | {"AllowedOrigins": [*rule["AllowedOrigins"], *own]} for rule in self.template.bucket_cors_rules]
 
     # Its log lines
 

@@ -107,7 +107,8 @@ class Template:
         declared = self._http_api.get("Auth", {}).get("Authorizers", {})
         return {
             name: Authorizer(
-                issuer=settings["JwtConfiguration"]["issuer"], audience=_listed(settings["JwtConfiguration"]["audience"])
+                issuer=settings["JwtConfiguration"]["issuer"],
+                audience=_listed(settings["JwtConfiguration"]["audience"]),
             )
             for name, settings in declared.items()
         }

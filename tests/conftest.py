@@ -1,0 +1,218 @@
+"""What the tests share: real servers, started once a worker, and a database or a whole stack of its own for who asks.
+
+database_url   a fresh, migrated database for one test
+bucket         a bucket of the worker's S3 server (name keys uniquely); `storage` is its boto3 client
+inlet_settings the environment of a function, in this process, on both of the above
+stack          the whole local stack, one a worker, limits and schedules off; `http` is a client of its API
+start_stack    another stack with other settings, on a database and bucket of its own, stopped after the test
+"""
+
+import importlib.util
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psycopg
+import pytest
+
+from local import s3_server
+from local.postgres import Postgres
+from local.s3_server import S3Server
+from local.sandboxes import Sandboxes
+from local.stack import OF_THE_MACHINE, PROJECT, LocalStack
+from local.template import Template
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MIGRATED = "migrated"
+ANY_ORIGIN = {
+    "AllowedOrigins": ["*"],
+    "AllowedMethods": ["GET", "PUT"],
+    "AllowedHeaders": ["*"],
+    "ExposeHeaders": ["ETag"],
+}
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """This worker's database server. A test that breaks or restarts it starts one of its own instead."""
+    with Postgres(tmp_path_factory.mktemp("postgres"), durable=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """This worker's S3 server."""
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    yield server.start()
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database migrated by the function that does it in production; copied, never used."""
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {MIGRATED}")
+    sandboxes = Sandboxes(
+        Template(PROJECT / "template.yaml").functions,
+        {name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ}
+        | {
+            "STAGE": "local",
+            "DATABASE_URL": postgres.database_url(MIGRATED),
+            "MIGRATIONS_DIRECTORY": str(PROJECT / "migrations"),
+        },
+        log=tmp_path_factory.mktemp("migrations") / "functions.log",
+        shared=PROJECT / "shared",
+    )
+    outcome = sandboxes.invoke("OperationsMigrateFunction", {})
+    sandboxes.stop()
+    assert outcome.error is None, outcome.error
+    return MIGRATED
+
+
+@pytest.fixture(scope="session")
+def make_database(postgres: Postgres, migrated_database: str) -> Callable[[], str]:
+    """Makes a fresh, migrated database and tells its URL."""
+
+    def make() -> str:
+        name = f"test_{next(_numbers)}"
+        with psycopg.connect(postgres.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_database}")
+        return postgres.database_url(name)
+
+    return make
+
+
+@pytest.fixture
+def database_url(make_database: Callable[[], str], postgres: Postgres) -> Iterator[str]:
+    """A fresh, migrated database for one test."""
+    url = make_database()
+    yield url
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {url.rpartition('/')[2]} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[psycopg.Connection[Any]]:
+    """An autocommit connection to the test's own database."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def make_bucket(s3: S3Server) -> Callable[[], str]:
+    """Makes an empty bucket, open to every origin's pages as the template's is to its own."""
+
+    def make() -> str:
+        name = f"bucket-{next(_numbers)}"
+        s3_server.ensure_bucket(s3_server.client(s3.endpoint_url), name, [ANY_ORIGIN])
+        return name
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def bucket(make_bucket: Callable[[], str]) -> str:
+    """This worker's bucket."""
+    return make_bucket()
+
+
+@pytest.fixture(scope="session")
+def storage(s3: S3Server) -> "S3Client":
+    """A boto3 client of this worker's S3 server."""
+    return s3_server.client(s3.endpoint_url)
+
+
+@pytest.fixture
+def inlet_settings(database_url: str, bucket: str, s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Makes `inlet` in this process use the test's database and the worker's bucket, as a function would."""
+    from inlet import database, storage
+    from inlet.settings import settings
+
+    for name, value in ({"STAGE": "local", "DATABASE_URL": database_url} | storage_settings(s3, bucket)).items():
+        monkeypatch.setenv(name, value)
+    settings.reload()
+    storage.client.cache_clear()
+    yield
+    database.close()
+    settings.reload()
+    storage.client.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def stack(
+    tmp_path_factory: pytest.TempPathFactory,
+    make_database: Callable[[], str],
+    make_bucket: Callable[[], str],
+    s3: S3Server,
+) -> Iterator[LocalStack]:
+    """The whole stack as `make run` starts it, with the bypass on, limits off, and no schedule interfering."""
+    settings = {"DATABASE_URL": make_database(), "RATE_LIMIT_BYPASS": "true"} | storage_settings(s3, make_bucket())
+    with new_stack(tmp_path_factory.mktemp("stack"), settings) as running:
+        yield running
+
+
+@pytest.fixture
+def start_stack(
+    tmp_path: Path, make_database: Callable[[], str], make_bucket: Callable[[], str], s3: S3Server
+) -> Iterator[Callable[..., LocalStack]]:
+    """`start_stack(AUTH_BYPASS="false", …)`: a further stack, on a database and bucket of its own unless told others."""
+    started: list[LocalStack] = []
+
+    def start(**settings: str) -> LocalStack:
+        own = {"DATABASE_URL": make_database()} | storage_settings(s3, make_bucket())
+        started.append(new_stack(tmp_path / f"stack-{len(started)}", own | settings).start())
+        return started[-1]
+
+    yield start
+    for stack in started:
+        stack.stop()
+
+
+@pytest.fixture
+def http(stack: LocalStack) -> Iterator[httpx.Client]:
+    """A client of the worker's stack."""
+    with httpx.Client(base_url=stack.url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+def load_handler() -> Callable[[str], ModuleType]:
+    """`load_handler("uploads/create")`: a function's module in this process, freshly loaded."""
+
+    def load(folder: str) -> ModuleType:
+        name = f"handler_{next(_numbers)}"
+        spec = importlib.util.spec_from_file_location(name, PROJECT / "functions" / folder / "handler.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        spec.loader.exec_module(module)
+        return module
+
+    return load
+
+
+def new_stack(directory: Path, settings: dict[str, str]) -> LocalStack:
+    """A stack on free ports under a name of its own: the engine's state is shared within a process."""
+    defaults = {"PORT": "0", "SCHEDULE_SECONDS": "0"}
+    return LocalStack(directory, defaults | settings, stack_name=f"test-{next(_numbers)}", durable=False)
+
+
+def storage_settings(s3: S3Server, bucket: str) -> dict[str, str]:
+    """The four S3 settings, and the region they are signed for."""
+    return {
+        "S3_ENDPOINT_URL": s3.endpoint_url,
+        "S3_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
+        "S3_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
+        "S3_REGION": s3_server.REGION,
+        "BUCKET": bucket,
+    }
