@@ -1,4 +1,4 @@
-"""API Gateway, imitated: an HTTP server that turns requests into events, invokes functions, and answers as AWS would."""
+"""API Gateway, imitated: an HTTP server that turns requests into events and functions' answers into responses."""
 
 import asyncio
 import socket
@@ -49,7 +49,7 @@ class Api:
         invoke: Invoke,
         *,
         auth_bypass: bool,
-        report: Callable[[HttpRequest, int, float], None] = lambda request, status, seconds: None,
+        report: Callable[[HttpRequest, int, float], None] = lambda *_: None,
         integration_seconds: float = INTEGRATION_SECONDS,
     ) -> None:
         self._routes = RouteTable(template.routes)

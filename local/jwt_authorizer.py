@@ -64,6 +64,6 @@ class JwtAuthorizer:
         with self._lock:
             if self._keys is None:
                 address = self._authorizer.issuer.rstrip("/") + "/.well-known/openid-configuration"
-                with urllib.request.urlopen(address, timeout=FETCH_SECONDS) as answer:  # noqa: S310: our own setting
+                with urllib.request.urlopen(address, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - our own setting
                     self._keys = jwt.PyJWKClient(json.load(answer)["jwks_uri"], timeout=FETCH_SECONDS)
             return self._keys

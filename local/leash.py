@@ -2,9 +2,9 @@
 
     python -I -S leash.py PARENT_PID DEATH_SIGNAL OWNED_DIRECTORY|- COMMAND [ARGUMENT...]
 
-On Linux the kernel sends DEATH_SIGNAL when the parent dies, however it dies; elsewhere the next start ends what was left
-(`children.end_orphans`). With OWNED_DIRECTORY a root user is left behind first, because Postgres refuses to run as root:
-a user namespace needs no second account and no chmod; where the kernel forbids one, `nobody` gets the directory.
+On Linux the kernel sends DEATH_SIGNAL when the parent dies, however it dies; elsewhere the next start ends what was
+left (`children.end_orphans`). With OWNED_DIRECTORY a root user is left behind first, because Postgres refuses to run as
+root: a user namespace needs no second account and no chmod; where the kernel forbids one, `nobody` gets the directory.
 """
 
 import ctypes
@@ -39,7 +39,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.Signals[death_signal])
         if os.getppid() != int(parent):
             sys.exit("the parent is already gone")
-    os.execv(command[0], command)  # noqa: S606: no shell is what we want
+    os.execv(command[0], command)  # noqa: S606 - no shell is what we want
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import boto3
 import psycopg
 import pydantic
 
-# Parses botocore's service descriptions into the default session's cache, which forked sandboxes inherit. Credentials are
-# given so that none are looked up.
+# Parses botocore's service descriptions into the default session's cache, which forked sandboxes inherit. Credentials
+# are given so that none are looked up.
 for service in ("s3", "stepfunctions"):
     boto3.client(
         service,

@@ -1,4 +1,4 @@
-"""A private S3 server from a wheel (SeaweedFS): it refuses what S3 refuses, so presigned URLs are proven, not assumed."""
+"""A private S3 server from a wheel (SeaweedFS): it refuses what S3 refuses, so a presigned URL's limits are real."""
 
 import json
 import sysconfig
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "weed"
 ACCESS_KEY_ID = "local"
-SECRET_ACCESS_KEY = "local-secret"  # noqa: S105: guards nothing but this machine's own scratch data
+SECRET_ACCESS_KEY = "local-secret"  # noqa: S105 - guards nothing but this machine's own scratch data
 REGION = "us-east-1"
 
 # Every listener of `weed mini`; each needs ports of its own, or a second stack on the machine could not start.
@@ -89,7 +89,7 @@ class S3Server:
         self._child.stop()
         self._child = None
         for port in self._ports.values():  # the program leaves its sockets lying about
-            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108: its choice of place
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its choice of place
                 socket.unlink(missing_ok=True)
 
     def _is_ready(self) -> bool:

@@ -1,4 +1,4 @@
-"""Inside a sandbox: one process that serves one function, one invocation at a time, as a Lambda execution environment does.
+"""Inside a sandbox: one process that serves one function, one invocation at a time, as on Lambda.
 
 Started by `sandboxes.py` from a fork server; speaks JSON over a pipe. Only what the function's folder and the shared
 package hold is importable, as on Lambda.
@@ -61,7 +61,7 @@ def serve(connection: Connection, function: Function, environment: dict[str, str
     _isolate(function, environment, log, shared)
     try:
         handler = _load(function)
-    except BaseException as error:  # noqa: BLE001: whatever the function's module does, the parent is told
+    except BaseException as error:  # noqa: BLE001 - whatever the function's module does, the parent is told
         connection.send_bytes(_failure_of(error, "", kind="Runtime.ImportModuleError"))
         return
     connection.send_bytes(b"")
@@ -99,7 +99,7 @@ def _load(function: Function) -> Handler:
 def _invoke(handler: Handler, event: bytes, context: LambdaContext) -> bytes:
     try:
         result = handler(json.loads(event), context)
-    except Exception as error:  # noqa: BLE001: the runtime's last resort: any error becomes the invocation's
+    except Exception as error:  # noqa: BLE001 - the runtime's last resort: any error becomes the invocation's
         return _failure_of(error, context.aws_request_id)
     try:
         answer = json.dumps(result, ensure_ascii=False).encode()

@@ -1,8 +1,8 @@
 """Lambda's execution environments, imitated by processes.
 
-A sandbox serves one function and one invocation at a time, with its own module state and database connection. A function
-gets more of them while requests wait; one that exceeds its time-out is killed; one that dies is reported. Events and
-answers cross as JSON within Lambda's size limits.
+A sandbox serves one function and one invocation at a time, with its own module state and database connection. A
+function gets more of them while requests wait; one that exceeds its time-out is killed; one that dies is reported.
+Events and answers cross as JSON within Lambda's size limits.
 """
 
 import json
@@ -16,12 +16,14 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from local.sandbox_worker import Invocation, serve
 from local.template import Function
+
+if TYPE_CHECKING:
+    from multiprocessing.context import ForkServerProcess
 
 REQUEST_LIMIT = 6_291_456  # bytes of a synchronous invocation's event
 INIT_SECONDS = 30  # Lambda allows 10; a busy two-core machine may need more
@@ -138,7 +140,7 @@ class Sandboxes:
         log: Path,
         shared: Path,
         maximum: int = 48,
-        report: Callable[[Outcome], None] = lambda outcome: None,
+        report: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._functions = functions
         self._environment = dict(environment)

@@ -46,8 +46,8 @@ class LocalStack:
     """One stack in `directory`. `settings` are environment variables over the local defaults.
 
     `DATABASE_URL` uses a database that is already there instead of starting Postgres; the four S3 settings together use
-    a bucket that is already there instead of starting an S3 server. `PORT` 0 takes a free one. `SCHEDULE_SECONDS` is the
-    rate of every schedule in place of the template's; 0 switches them off.
+    a bucket that is already there instead of starting an S3 server. `PORT` 0 takes a free one. `SCHEDULE_SECONDS` is
+    the rate of every schedule in place of the template's; 0 switches them off.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class LocalStack:
         template_file: Path = PROJECT / "template.yaml",
         stack_name: str = "inlet",
         durable: bool = True,
-        report: Callable[[str], None] = lambda line: None,
+        report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.settings = DEFAULTS | settings
+        self.settings = DEFAULTS | dict(settings)
         self._directory = directory.resolve()
         self._report = report
         self.template = Template(template_file, stack_name, self._parameters(), {"Bucket": self.bucket})
@@ -130,11 +130,13 @@ class LocalStack:
             self._stopping.pop()()
 
     def __enter__(self) -> Self:
+        """Start."""
         return self.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: "TracebackType | None"
     ) -> None:
+        """Stop."""
         self.stop()
 
     def _start(self) -> None:

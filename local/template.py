@@ -1,7 +1,7 @@
 """What template.yaml declares, resolved for this machine: everything the local stack does comes from here.
 
-Covers what the template uses of CloudFormation (Ref, Sub, GetAtt, If, Equals, Not, And, Or, Join, FindInMap, Select) and
-fails on anything else, so that a template the local run would misread is noticed.
+Covers a part of CloudFormation (Ref, Sub, GetAtt, If, Equals, Not, And, Or, Join, FindInMap, Select) and fails on
+anything else, so that a template the local run would misread is noticed.
 """
 
 import json
@@ -175,7 +175,7 @@ class Template:
 
     @cached_property
     def _document(self) -> dict[str, Any]:
-        return cast("dict[str, Any]", yaml.load(self.file.read_text(), Loader=_CloudFormationLoader))  # noqa: S506: safe
+        return cast("dict[str, Any]", yaml.load(self.file.read_text(), Loader=_CloudFormationLoader))  # noqa: S506 - safe
 
     @cached_property
     def _values(self) -> dict[str, Any]:
@@ -335,7 +335,7 @@ _CloudFormationLoader.add_multi_constructor("!", _tagged)
 
 def _is_call(node: dict[str, Any]) -> bool:
     """Whether a mapping is a call such as `{"Fn::Sub": …}`."""
-    return len(node) == 1 and str(next(iter(node))).startswith("Fn::") or node.keys() in ({"Ref"}, {"Condition"})
+    return (len(node) == 1 and str(next(iter(node))).startswith("Fn::")) or node.keys() in ({"Ref"}, {"Condition"})
 
 
 def _as_parameter(declaration: dict[str, Any], given: str | None) -> Any:

@@ -1,8 +1,8 @@
 """Step Functions, imitated by moto's interpreter running the deployed state machine file unchanged.
 
-Two seams into moto, both bound to its exact version and guarded by tests/integration/test_workflow_engine.py: Task states
-call our sandboxes instead of a Lambda endpoint, and StartExecution is atomic per name, as AWS promises and moto, a
-threaded server without a lock, does not. Executions live in memory; the sweeper closes those a restart has lost.
+Two seams into moto, both bound to its exact version and guarded by tests/integration/test_workflow_engine.py: Task
+states call our sandboxes instead of a Lambda endpoint, and StartExecution is atomic per name, as AWS promises and moto,
+a threaded server without a lock, does not. Executions live in memory; the sweeper closes those a restart has lost.
 """
 
 import io
@@ -81,7 +81,7 @@ class WorkflowEngine:
 class _LambdaClient:
     """As much of boto3's Lambda client as moto's Task state uses."""
 
-    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803: boto3's spelling
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's spelling
         """Run the function behind the ARN in its stack's sandboxes."""
         invoke, name = _functions[FunctionName]
         outcome = invoke(name, json.loads(Payload))
@@ -92,7 +92,7 @@ class _LambdaClient:
 
 def _install_seams() -> None:
     default_user_config["stepfunctions"] = {"execute_state_machine": True}
-    lambda_eval_utils.boto_client_for = lambda **_: _LambdaClient()
+    vars(lambda_eval_utils)["boto_client_for"] = lambda **_: _LambdaClient()
     start_execution = StepFunctionsParserBackend.start_execution
     lock = threading.Lock()
 
@@ -100,7 +100,7 @@ def _install_seams() -> None:
         with lock:
             return start_execution(self, *arguments, **named)
 
-    StepFunctionsParserBackend.start_execution = start_one_at_a_time
+    StepFunctionsParserBackend.start_execution = start_one_at_a_time  # type: ignore[method-assign]
     for chatty in ("moto", "werkzeug"):  # they log every request and every failed task; our own report says it shorter
         logging.getLogger(chatty).addHandler(logging.NullHandler())
         logging.getLogger(chatty).propagate = False

@@ -164,7 +164,7 @@ def stack(
 def start_stack(
     tmp_path: Path, make_database: Callable[[], str], make_bucket: Callable[[], str], s3: S3Server
 ) -> Iterator[Callable[..., LocalStack]]:
-    """`start_stack(AUTH_BYPASS="false", …)`: a further stack, on a database and bucket of its own unless told others."""
+    """`start_stack(AUTH_BYPASS="false", …)`: a further stack, with its own database and bucket unless told others."""
     started: list[LocalStack] = []
 
     def start(**settings: str) -> LocalStack:
