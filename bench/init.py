@@ -10,7 +10,6 @@ it is this machine that is measured: compare within the table. The last baseline
 import argparse
 import compileall
 import os
-import platform
 import re
 import shutil
 import subprocess
@@ -23,11 +22,11 @@ from statistics import median
 
 from local.emulator import emulate
 from local.template import Function
-from scripts.build import build, build_directory, packaged_functions
+from scripts.build import build, build_directory, host_architecture, packaged_functions
 
 ROOT = Path(__file__).resolve().parent.parent
 BASELINES = ROOT / "bench" / "baselines"
-ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+ARCHITECTURE = host_architecture()
 WORK = ROOT / ".aws-sam" / "bench"
 
 STATUS = "UploadsStatusFunction"

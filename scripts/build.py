@@ -8,6 +8,7 @@ import compileall
 import fcntl
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import time
@@ -15,7 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
-from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
@@ -48,7 +48,11 @@ class PackagedFunction:
     logical_id: str
     directory: Path
     layers: tuple[Path, ...]
-    properties: dict[str, Any]
+
+
+def host_architecture() -> str:
+    """Return what this machine runs, by Lambda's name."""
+    return "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
 
 
 def build_directory(architecture: str) -> Path:
@@ -71,7 +75,6 @@ def packaged_functions(directory: Path) -> Iterator[PackagedFunction]:
                     (directory / template["Resources"][layer["Ref"]]["Properties"]["ContentUri"]).resolve()
                     for layer in layers
                 ),
-                properties=properties,
             )
 
 
@@ -81,20 +84,20 @@ def build(architecture: str) -> bool:
     directory.parent.mkdir(parents=True, exist_ok=True)
     with (directory.parent / f"{architecture}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        inputs = _digest(architecture)
+        inputs = digest_of_inputs(architecture)
         stamp = directory / "inputs.sha256"
         if stamp.exists() and stamp.read_text() == inputs:
             return False
         _sam_build(architecture, directory)
         functions = list(packaged_functions(directory))
         _compile(directory, functions)
-        _refuse_foreign_binaries(architecture, directory)
-        _refuse_oversize(functions)
+        refuse_foreign_binaries(architecture, directory)
+        refuse_oversize(functions)
         stamp.write_text(inputs)
     return True
 
 
-def _digest(architecture: str) -> str:
+def digest_of_inputs(architecture: str) -> str:
     """Return a digest of every file that goes into a build."""
     digest = hashlib.sha256(architecture.encode())
     for name in INPUTS:
@@ -149,7 +152,7 @@ def _compile(directory: Path, functions: list[PackagedFunction]) -> None:
             raise BuildRefused(f"{folder.name} does not compile")
 
 
-def _refuse_foreign_binaries(architecture: str, directory: Path) -> None:
+def refuse_foreign_binaries(architecture: str, directory: Path) -> None:
     """Refuse binaries of another machine: they would fail only on Lambda, at the first import."""
     machines = {}
     for path in directory.rglob("*"):
@@ -165,7 +168,8 @@ def _refuse_foreign_binaries(architecture: str, directory: Path) -> None:
         raise BuildRefused(f"not built for {architecture}: {', '.join(foreign)}")
 
 
-def _refuse_oversize(functions: list[PackagedFunction]) -> None:
+def refuse_oversize(functions: list[PackagedFunction]) -> None:
+    """Refuse a function that Lambda would not take for its size."""
     for function in functions:
         size = _size(function.directory) + sum(_size(layer) for layer in function.layers)
         if size > UNZIPPED_LIMIT_BYTES:
