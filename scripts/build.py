@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
+from typing import Any
 
 from samcli.yamlhelper import yaml_parse
 
@@ -43,11 +44,12 @@ class BuildRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedFunction:
-    """One function of a build: its own folder and those of its layers, in the template's order."""
+    """One function of a build: its folder, its layers' in the template's order, its environment variables' names."""
 
     logical_id: str
     directory: Path
     layers: tuple[Path, ...]
+    variables: frozenset[str] = frozenset()
 
 
 def host_architecture() -> str:
@@ -66,16 +68,22 @@ def packaged_functions(directory: Path) -> Iterator[PackagedFunction]:
     common = template.get("Globals", {}).get("Function", {})
     for logical_id, resource in template["Resources"].items():
         if resource["Type"] == "AWS::Serverless::Function":
-            properties = {**common, **resource["Properties"]}
-            layers = [*common.get("Layers", []), *resource["Properties"].get("Layers", [])]
+            own = resource["Properties"]
+            layers = [*common.get("Layers", []), *own.get("Layers", [])]
             yield PackagedFunction(
                 logical_id=logical_id,
-                directory=directory / properties["CodeUri"],
+                directory=directory / own["CodeUri"],
+                variables=frozenset(_variables(common)) | frozenset(_variables(own)),
                 layers=tuple(
                     (directory / template["Resources"][layer["Ref"]]["Properties"]["ContentUri"]).resolve()
                     for layer in layers
                 ),
             )
+
+
+def _variables(properties: dict[str, Any]) -> dict[str, Any]:
+    variables: dict[str, Any] = properties.get("Environment", {}).get("Variables", {})
+    return variables
 
 
 def build(architecture: str) -> bool:

@@ -1,0 +1,104 @@
+"""Every built function runs on Lambda's own emulator, with its own layers and nothing else of the project.
+
+First each alone with its fixture, then the families end to end: gateway and workflow engine as in `make run`, every
+function packaged. What a function loads only when it is needed is loaded here too.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from local.gateway import Api, Gateway
+from local.stack import PROJECT, LocalStack
+from local.template import Template
+from tests.bundle.packaged_functions import PackagedFunctions
+from tests.photographs import photograph
+
+FUNCTIONS = Template(PROJECT / "template.yaml").functions
+
+# What the fixture of each function gets from an empty database: a status, an error's type, or a payload.
+EXPECTED: dict[str, int | str | dict[str, Any]] = {
+    "UploadsCreateFunction": 201,
+    "UploadsConfirmFunction": 404,
+    "UploadsProcessFunction": 404,
+    "UploadsStatusFunction": 404,
+    "UploadsResultFunction": 404,
+    "StagesValidateFunction": "StaleAttempt",
+    "StagesGenerateFunction": "StaleAttempt",
+    "StagesStoreFunction": "StaleAttempt",
+    "StagesWatermarkFunction": "StaleAttempt",
+    "StagesCompleteFunction": "StaleAttempt",
+    "StagesFailFunction": "StaleAttempt",
+    "OperationsMigrateFunction": {"applied": []},
+    "OperationsDeliverEventsFunction": {"sent": 0},
+    "SiteFunction": 200,
+}
+
+
+@pytest.fixture(scope="session")
+def packaged_functions(packaged: Path, stack: LocalStack) -> Iterator[PackagedFunctions]:
+    with PackagedFunctions(packaged, stack) as functions:
+        yield functions
+
+
+@pytest.fixture
+def packaged_api(
+    packaged: Path, start_stack: Callable[..., LocalStack], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[httpx.Client]:
+    """The API and the workflow of a stack of its own, with every function packaged."""
+    stack = start_stack(RATE_LIMIT_BYPASS="true")
+    with PackagedFunctions(packaged, stack) as functions:
+        monkeypatch.setattr(stack, "sandboxes", functions)  # the workflow engine asks the stack
+        gateway = Gateway(0)
+        gateway.start(Api(stack.template, functions.invoke, auth_bypass=True))
+        with httpx.Client(base_url=gateway.url, timeout=60) as client:
+            yield client
+        functions.print_logs()
+        gateway.stop()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_built_function_answers_its_fixture(name: str, packaged_functions: PackagedFunctions) -> None:
+    event = json.loads((PROJECT / "events" / f"{name}.json").read_text())
+    outcome = packaged_functions.invoke(name, event)
+    expected = EXPECTED[name]
+    if isinstance(expected, str):
+        assert outcome.error is not None, outcome.payload
+        assert outcome.error["errorType"] == expected, packaged_functions.log(name)
+        return
+    assert outcome.error is None, packaged_functions.log(name)
+    if isinstance(expected, int):
+        assert outcome.payload["statusCode"] == expected, outcome.payload
+    else:
+        assert outcome.payload.items() >= expected.items(), outcome.payload
+
+
+def test_an_image_job_runs_through_built_functions(packaged_api: httpx.Client) -> None:
+    content = photograph()
+    declared = {"email": "parent@example.com", "type": "image/jpeg", "size": len(content)}
+    upload = packaged_api.post("/api/upload", json=declared).raise_for_status().json()
+    httpx.put(upload["uploadUrl"], content=content, headers=upload["headers"]).raise_for_status()
+    packaged_api.post(f"/api/upload/{upload['uploadId']}/confirm").raise_for_status()
+
+    token = {"X-Session-Token": upload["sessionToken"]}
+    packaged_api.post("/api/process", json={"uploadId": upload["uploadId"]}, headers=token).raise_for_status()
+    deadline = time.monotonic() + 120
+    status: dict[str, Any] = {"status": "processing"}
+    while status["status"] == "processing" and time.monotonic() < deadline:
+        status = packaged_api.get(f"/api/status/{upload['uploadId']}", headers=token).raise_for_status().json()
+        time.sleep(0.1)
+    assert status["status"] == "completed", status
+
+    result = packaged_api.get(f"/api/results/{status['resultId']}", headers=token).raise_for_status().json()
+    preview = httpx.get(result["previewUrl"]).raise_for_status()
+    assert preview.headers["content-type"] == "image/webp"
+    assert preview.content[:4] == b"RIFF"
+
+
+def test_the_table_names_every_function() -> None:
+    assert EXPECTED.keys() == FUNCTIONS.keys()
