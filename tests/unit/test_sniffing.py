@@ -1,0 +1,261 @@
+"""What bytes are: every type this project takes, everything it does not, and liars in between."""
+
+import json
+import struct
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from inlet.sniffing import HEAD_BYTES, is_audio, matches, sniff
+from tests import photographs
+
+
+def ftyp(major: bytes, *compatible: bytes) -> bytes:
+    return struct.pack(">I", 16 + 4 * len(compatible)) + b"ftyp" + major + bytes(4) + b"".join(compatible)
+
+
+def mp3_frame(header: bytes, size: int) -> bytes:
+    return header.ljust(size, b"\x55")
+
+
+def adts_frame(size: int) -> bytes:
+    length = bytes([0x80 | size >> 11, size >> 3 & 0xFF, (size & 7) << 5 | 0x1F])
+    return (b"\xff\xf1\x50" + length + b"\xfc").ljust(size, b"\x21")
+
+
+def ebml(doctype: bytes, size: bytes = b"") -> bytes:
+    version = b"\x42\x86\x81\x01" + b"\xec\x82\x00\x00"  # EBMLVersion, then a Void element
+    body = version + b"\x42\x82" + bytes([0x80 | len(doctype)]) + doctype + b"\x42\x87\x81\x04"
+    return b"\x1a\x45\xdf\xa3" + (size or bytes([0x80 | len(body)])) + body + b"\x18\x53\x80\x67"
+
+
+BINARY = {
+    "image/jpeg": photographs.photograph(),
+    "image/png": photographs.photograph(picture_format="PNG"),
+    "image/webp": photographs.photograph(picture_format="WEBP"),
+    "image/heic": photographs.photograph(picture_format="HEIF"),
+    "image/gif": photographs.animation("GIF"),
+    "application/pdf": photographs.pdf(),
+    "audio/webm": ebml(b"webm"),
+    "audio/x-matroska": ebml(b"matroska"),
+    "audio/ogg": b"OggS\x00\x02" + bytes(20),
+    "audio/mp4": ftyp(b"M4A ", b"M4A ", b"mp42", b"isom"),
+    "audio/3gpp": ftyp(b"3gp4", b"isom"),
+    "audio/wav": b"RIFF\x24\x00\x00\x00WAVEfmt ",
+    "audio/flac": b"fLaC\x00\x00\x00\x22",
+    "audio/aiff": b"FORM\x00\x00\x00\x2eAIFFCOMM",
+    "audio/amr": b"#!AMR\n\x3c",
+    "audio/x-caf": b"caff\x00\x01\x00\x00desc",
+    "audio/aac": adts_frame(300) + adts_frame(200),
+    "audio/mpeg": b"ID3\x04\x00\x00\x00\x00\x00\x7f" + bytes(20),
+}
+TEXT = {
+    "text/plain": b"3001;Brick 2 x 4;12\n",
+    "application/json": b'{"parts": [{"id": "3001"}]}',
+    "application/xml": b"<?xml version='1.0'?>\n<parts><part id='3001'/></parts>",
+    "text/html": b"<!DOCTYPE html><title>parts</title>",
+    "image/svg+xml": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+}
+DECLARED = {
+    "application/pdf": {"application/pdf"},
+    "image/jpeg": {"image/jpeg"},
+    "image/png": {"image/png"},
+    "image/webp": {"image/webp"},
+    "image/heic": {"image/heic"},
+    "text/csv": {"text/plain", "application/json", "application/xml"},
+    "text/plain": {"text/plain", "application/json", "application/xml"},
+    "application/json": {"application/json"},
+    "application/xml": {"application/xml"},
+    "text/xml": {"application/xml"},
+}
+
+
+BRANDS = st.sampled_from([b"heic", b"mif1", b"msf1", b"hevc", b"isom", b"avif"])
+
+
+class TestSniff:
+    @pytest.mark.parametrize("media_type", [*BINARY, *TEXT])
+    def test_every_type_is_recognised(self, media_type: str) -> None:
+        assert sniff((BINARY | TEXT)[media_type]) == media_type
+
+    @pytest.mark.parametrize(
+        ("head", "media_type"),
+        [
+            (ftyp(b"heix", b"mif1", b"heix"), "image/heic"),
+            (ftyp(b"mif1", b"miaf", b"heic"), "image/heic"),
+            (ftyp(b"mif1", b"miaf"), "image/heif"),
+            (ftyp(b"mif1", b"avif", b"miaf"), "image/avif"),
+            (ftyp(b"avif", b"mif1"), "image/avif"),
+            (ftyp(b"hevc", b"msf1", b"heic"), "image/heic-sequence"),
+            (ftyp(b"msf1", b"hevc", b"mif1"), "image/heic-sequence"),
+            (ftyp(b"isom", b"heic"), "audio/mp4"),
+            (ftyp(b"iso5", b"hlsf"), "audio/mp4"),
+            (ftyp(b"qt  ", b"qt  "), None),
+            (ftyp(b"crx ", b"isom"), None),
+            (ftyp(b"heic", b"mif1")[:-1], None),
+            (b"\x00\x00\x00\x04ftypheic", None),
+            (b"\x7f\xff\xff\xffftypheic" + bytes(20), None),
+        ],
+    )
+    def test_brands_of_the_iso_container(self, head: bytes, media_type: str | None) -> None:
+        assert sniff(head) == media_type
+
+    @pytest.mark.parametrize(
+        ("header", "size"),
+        [
+            (b"\xff\xfb\x90\x64", 417),  # MPEG 1 layer III, 128 kbit/s, 44.1 kHz
+            (b"\xff\xfb\x92\x64", 418),  # the same, padded
+            (b"\xff\xfb\xe4\x00", 960),  # 320 kbit/s, 48 kHz
+            (b"\xff\xf3\x84\xc4", 192),  # MPEG 2, 64 kbit/s, 24 kHz
+            (b"\xff\xe3\x18\xc4", 72),  # MPEG 2.5, 8 kbit/s, 8 kHz
+            (b"\xff\xfd\x84\x00", 384 * 1),  # layer II, 128 kbit/s, 48 kHz
+        ],
+    )
+    def test_mp3_frames_follow_each_other(self, header: bytes, size: int) -> None:
+        assert sniff(mp3_frame(header, size) + header) == "audio/mpeg"
+        assert sniff(mp3_frame(header, size + 1) + header) is None
+        assert sniff(mp3_frame(header, size)) is None
+
+    @pytest.mark.parametrize(
+        "head",
+        [
+            b"",
+            b"\x00",
+            b"\xff\xd8",
+            b" %PDF-1.4\x00",
+            b"RIFF\x00\x00\x00\x00AVI LIST",
+            b"PK\x03\x04\x14\x00",
+            b"MZ\x90\x00\x03",
+            b"\x7fELF\x02\x01",
+            b"\x1f\x8b\x08\x00",
+            b"\xff\xff\xff\xff" * 200,
+            b"ID3\xff\xff\xff\xff\xff\xff\xff",
+            ebml(b"webm")[:15],
+            b"\x1a\x45\xdf\xa3\x00" + bytes(40),
+            "Größe;Menge".encode("latin-1"),
+            "a;b".encode("utf-16-le"),
+            b"one\x00two",
+            b"bell\x07",
+        ],
+    )
+    def test_what_is_nothing_we_know(self, head: bytes) -> None:
+        assert sniff(head) is None
+
+    def test_webm_with_an_eight_byte_size(self) -> None:
+        length = len(ebml(b"webm")) - 9
+        assert sniff(ebml(b"webm", b"\x01" + length.to_bytes(7))) == "audio/webm"
+
+    @pytest.mark.parametrize(
+        ("text", "media_type"),
+        [
+            ("  \r\n<HTML>", "text/html"),
+            ("<script>alert(1)</script>", "text/html"),
+            ("<!-- hello --><body>", "text/html"),
+            ("<!-- a comment that never ends", "text/html"),
+            ("<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'>", "text/html"),
+            ("<?xml version='1.0'?><!-- a --><?b?>\n<s:svg xmlns:s='http://www.w3.org/2000/svg'>", "image/svg+xml"),
+            ("<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'>", "image/svg+xml"),
+            ("<?xml version='1.0'?><!-- long", "application/xml"),
+            ("<?xml version='1.0'?><table>", "application/xml"),
+            ("<parts>", "application/xml"),
+            ("<!DOCTYPE parts><parts>", "application/xml"),
+            ("<3 you", "text/plain"),
+            ("< 5 mm", "text/plain"),
+            ("[1, 2]", "application/json"),
+            ('[{"a": 1}]', "application/json"),
+            ("{}", "application/json"),
+            ("[section]", "text/plain"),
+            ("{curly}", "text/plain"),
+            ("name,amount\n<b>,2", "text/plain"),
+        ],
+    )
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    def test_text_in_any_encoding(self, text: str, media_type: str, encoding: str) -> None:
+        assert sniff(text.encode(encoding)) == media_type
+
+
+class TestMatches:
+    @pytest.mark.parametrize("declared", DECLARED)
+    @pytest.mark.parametrize("actual", [*BINARY, *TEXT])
+    @pytest.mark.parametrize("complete", [True, False])
+    def test_only_the_truth_matches(self, declared: str, actual: str, complete: bool) -> None:
+        assert matches(declared, (BINARY | TEXT)[actual], complete=complete) == (actual in DECLARED[declared])
+
+    @pytest.mark.parametrize(
+        "declared", ["audio/webm", "image/gif", "image/svg+xml", "text/html", "", "nonsense", "image/*"]
+    )
+    def test_types_not_taken_match_nothing(self, declared: str) -> None:
+        assert not any(matches(declared, head, complete=False) for head in (BINARY | TEXT).values())
+
+    def test_parameters_and_case_do_not_matter(self) -> None:
+        assert matches("Text/CSV; charset=utf-8", b"a,b", complete=True)
+
+    def test_a_character_cut_by_the_head_is_no_lie(self) -> None:
+        head = "Größe".encode()[:3]
+        assert matches("text/csv", head, complete=False)
+        assert not matches("text/csv", head, complete=True)
+
+    @pytest.mark.parametrize(
+        ("content", "valid"),
+        [
+            (b'{"a": 1}', True),
+            (b'\xef\xbb\xbf{"a": 1}\n', True),
+            (b'{"a": ' + b"9" * 5000 + b"}", True),
+            (b'{"a": 1', False),
+            (b'{"a": NaN}', False),
+            (b'{"a": 1} {"b": 2}', False),
+            (b"[" * 100_000, False),
+        ],
+    )
+    def test_a_whole_json_file_parses(self, content: bytes, valid: bool) -> None:
+        assert matches("application/json", content, complete=True) == valid
+        assert matches("application/json", content[:HEAD_BYTES], complete=False)
+
+    @pytest.mark.parametrize("declared", DECLARED)
+    def test_nothing_proves_nothing(self, declared: str) -> None:
+        assert not matches(declared, b"", complete=True)
+
+
+class TestIsAudio:
+    @pytest.mark.parametrize("media_type", [*BINARY, *TEXT])
+    def test_only_sound_is(self, media_type: str) -> None:
+        assert is_audio((BINARY | TEXT)[media_type]) == media_type.startswith("audio/")
+
+
+class TestProperties:
+    @given(st.binary(max_size=300), st.sampled_from(sorted(DECLARED)), st.booleans())
+    def test_any_bytes_have_an_answer(self, head: bytes, declared: str, complete: bool) -> None:
+        found = sniff(head)
+        assert found is None or "/" in found
+        assert matches(declared, head, complete=complete) in (True, False)
+
+    @given(st.sampled_from(sorted(BINARY)), st.data())
+    def test_half_a_magic_number_never_names_another_type(self, media_type: str, data: st.DataObject) -> None:
+        whole = BINARY[media_type][:400]
+        head = whole[: data.draw(st.integers(0, len(whole)))]
+        assert sniff(head) in (media_type, None, "text/plain")
+
+    @given(
+        st.one_of(
+            st.sampled_from(sorted(BINARY)).map(BINARY.__getitem__),
+            st.builds(ftyp, BRANDS, BRANDS, BRANDS),
+            st.binary(min_size=20, max_size=60).map(lambda tail: b"\x1a\x45\xdf\xa3" + tail),
+        ),
+        st.binary(max_size=200),
+    )
+    @example(b"\xff\xfb\x90\x64".ljust(417, b"\x00") + b"\xff\xfb\x90\x64", b"\x00")
+    def test_more_bytes_change_no_magic(self, head: bytes, more: bytes) -> None:
+        found = sniff(head)
+        if found is not None and found not in TEXT:
+            assert sniff(head + more) == found
+
+    @given(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1), st.integers(0, 300))
+    def test_a_text_stays_text_wherever_it_is_cut(self, text: str, length: int) -> None:
+        encoded = text.encode()
+        if sniff(encoded) == "text/plain" and (head := encoded[:length]).strip():
+            assert sniff(head) in (None, *TEXT)
+
+    @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=20))
+    def test_every_json_array_is_json(self, value: object) -> None:
+        assert matches("application/json", json.dumps([value]).encode(), complete=True)
