@@ -55,13 +55,12 @@ lint-python: $(SYNCED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
 
-# `sam validate --lint` runs cfn-lint and stops there; without it, the template is translated. Neither reads the state
-# machine, whose Resources are placeholders until deployment (hence no URI check).
+# `sam validate` translates the template, unless samconfig.toml has it lint, which cfn-lint does here. Neither reads the
+# state machine, whose Resources are placeholders until deployment (hence no URI check).
 lint-template: $(SYNCED)
 	$(BIN)/cfn-lint template.yaml
-	$(BIN)/sam validate --lint
-	$(BIN)/sam validate --no-lint
-	$(BIN)/statelint --ignore=FLOAT --ignore=URI statemachines/process_image.asl.json
+	$(BIN)/sam validate --config-env translation
+	$(BIN)/statelint --ignore=FLOAT,URI statemachines/process_image.asl.json
 
 lint-requirements: $(SYNCED)
 	$(PYTHON) -m scripts.requirements --check
