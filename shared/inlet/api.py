@@ -28,6 +28,7 @@ SESSION_TOKEN: list[dict[str, list[str]]] = [
 OPTIONAL_SESSION_TOKEN: list[dict[str, list[str]]] = [{}, {"sessionToken": []}]
 SIGNED_IN: list[dict[str, list[str]]] = [{"jwt": []}]
 
+_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _HEADERS = {
     "cache-control": "no-store",
     "content-type": "application/json",
@@ -39,11 +40,11 @@ _HEADERS = {
 class Resolver(APIGatewayHttpResolver):
     """One function's endpoint. Refuses to start where a local bypass is set on a deployed stage."""
 
-    def __init__(self, family: Family, *, validation: bool, max_body_bytes: int) -> None:
+    def __init__(self, family: Family, *, validation: bool, max_form_bytes: int) -> None:
         settings.refuse_unsafe()
         super().__init__(enable_validation=validation, json_body_deserializer=json_body.loads, serializer=_serialize)
         self.family = family
-        self._max_body_bytes = max_body_bytes
+        self._max_form_bytes = max_form_bytes
         self.exception_handler(Exception)(self._refuse)
 
     @property
@@ -55,7 +56,7 @@ class Resolver(APIGatewayHttpResolver):
         """Answer one request; raises nothing."""
         started = time.perf_counter()
         try:
-            json_body.check_size(_body_size(event), self._max_body_bytes)
+            self._check_body(event)
             answer = idempotency.replayed(event, lambda: self.resolve(event, context))
         except Exception as error:  # noqa: BLE001 - the last resort before API Gateway's own 500
             refused = self._refuse(error, request_id=context.aws_request_id)
@@ -73,6 +74,14 @@ class Resolver(APIGatewayHttpResolver):
         )
         return answer
 
+    def _check_body(self, event: Event) -> None:
+        """Size, and kind: Powertools fills a model from a form too, past everything strict JSON refuses."""
+        content_type = event["headers"].get("content-type", "").strip().lower()
+        is_form = bool(event.get("body")) and content_type.startswith(_FORMS)
+        if is_form and not self._max_form_bytes:
+            raise UnsupportedType("The request body must be JSON.")
+        json_body.check_size(_body_size(event), self._max_form_bytes if is_form else json_body.MAX_BYTES)
+
     def _refuse(self, error: Exception, request_id: str | None = None) -> Response[str]:
         error = _ours(error)
         status, code = answers.status_and_code(type(error))
@@ -89,9 +98,9 @@ class Resolver(APIGatewayHttpResolver):
         return Response(status, "application/json", _serialize(body), headers)
 
 
-def resolver(family: Family, *, validation: bool = True, max_body_bytes: int = json_body.MAX_BYTES) -> Resolver:
-    """The resolver of one function, to register its route on."""
-    return Resolver(family, validation=validation, max_body_bytes=max_body_bytes)
+def resolver(family: Family, *, validation: bool = True, max_form_bytes: int = 0) -> Resolver:
+    """The resolver of one function, to register its route on. It takes forms only within a limit of their own."""
+    return Resolver(family, validation=validation, max_form_bytes=max_form_bytes)
 
 
 def session_token(app: Resolver) -> str:
