@@ -19,7 +19,7 @@ from local.environment_file import container_environment
 from local.stack import PROJECT, LocalStack
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 WATCH_SECONDS = 0.5
 
@@ -36,23 +36,28 @@ def settings() -> dict[str, str]:
 
 def run() -> int:
     """Run until told to stop; the exit status."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     home = directory()
     home.mkdir(parents=True, exist_ok=True)
+    on_stop_signals(lambda *_: sys.exit(0))  # while starting: give up, which stops what has started
     try:
         with only_one(home), LocalStack(home, settings(), report=say) as stack:
+            stop = threading.Event()
+            on_stop_signals(lambda *_: stop.set())
             announce(home, stack)
             while not stop.wait(WATCH_SECONDS):
                 stack.check()
             say("stopping")
+            (home / "stack.json").unlink()
     except PartFailed as failure:
         print(f"Inlet stopped. {failure}", file=sys.stderr)
         return 1
-    finally:
-        (home / "stack.json").unlink(missing_ok=True)
     return 0
+
+
+def on_stop_signals(handler: "Callable[..., object]") -> None:
+    """What Ctrl-C and a polite kill do from now on."""
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)
 
 
 def announce(home: Path, stack: LocalStack) -> None:

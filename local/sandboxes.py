@@ -16,6 +16,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,11 @@ INIT_SECONDS = 30  # Lambda allows 10; a busy two-core machine may need more
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["local.preload", "local.sandbox_worker"])
+
+
+def start_fork_server() -> None:
+    """Begin its imports now; otherwise the first sandbox would wait for them."""
+    forkserver.ensure_running()
 
 
 class EventTooLarge(Exception):

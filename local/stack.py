@@ -16,10 +16,9 @@ from local.gateway import Api, Gateway
 from local.ports import HOST, remembered_ports
 from local.postgres import Postgres
 from local.s3_server import S3Server
-from local.sandboxes import Outcome, Sandboxes
+from local.sandboxes import Outcome, Sandboxes, start_fork_server
 from local.schedules import Schedules
 from local.template import REGION, Template
-from local.workflow_engine import WorkflowEngine
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -146,6 +145,7 @@ class LocalStack:
             if server is not None:
                 server.begin()
                 self._stopping.append(server.stop)
+        start_fork_server()
         self._start_sandboxes()
         if self._s3:
             self._s3.wait()
@@ -164,6 +164,9 @@ class LocalStack:
         )
 
     def _start_sandboxes(self) -> None:
+        # moto takes two seconds to import: the servers and the fork server start meanwhile.
+        from local.workflow_engine import WorkflowEngine
+
         # The engine wants to know how to invoke functions, functions want to know where the engine is.
         self.engine = WorkflowEngine(
             self.template.state_machines,
