@@ -3,6 +3,7 @@
 
 UV_VERSION := 0.13.9
 UV := $(CURDIR)/.uv/$(UV_VERSION)/bin/uv
+RUNNABLE := .venv/.runnable
 SYNCED := .venv/.synced
 BIN := .venv/bin
 PYTHON := PYTHONPATH=shared:. $(BIN)/python
@@ -23,7 +24,7 @@ unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements format \
+.PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements lint-web format \
 	openapi requirements build sbom bench deploy clean
 
 help: ## list the targets
@@ -31,16 +32,16 @@ help: ## list the targets
 
 ## Use
 
-run: $(SYNCED) ## start the whole stack on this machine (PORT=8123 chooses the port)
+run: $(RUNNABLE) ## start the whole stack on this machine (PORT=8123 chooses the port)
 	@$(PYTHON) -m local run
 
-demo: $(SYNCED) ## send one image through the running stack (IMAGE=photo.jpg, or a picture of its own)
+demo: $(RUNNABLE) ## send one image through the running stack (IMAGE=photo.jpg, or a picture of its own)
 	@$(PYTHON) -m local demo "$(IMAGE)"
 
-seed: $(SYNCED) ## put the fixed example data into the local database
+seed: $(RUNNABLE) ## put the fixed example data into the local database
 	@$(PYTHON) -m local seed
 
-migrate: $(SYNCED) ## bring the database of DATABASE_URL, or the local one, up to date
+migrate: $(RUNNABLE) ## bring the database of DATABASE_URL, or the local one, up to date
 	@$(PYTHON) -m local migrate
 
 ## Work
@@ -48,7 +49,7 @@ migrate: $(SYNCED) ## bring the database of DATABASE_URL, or the local one, up t
 test: $(SYNCED) ## run the tests (ARGS="tests/unit -k name")
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
-lint: lint-python lint-template lint-requirements ## check style, types, template, state machine, requirements
+lint: lint-python lint-template lint-requirements lint-web ## check style, types, template, state machine, requirements
 
 lint-python: $(SYNCED)
 	$(BIN)/ruff check .
@@ -64,6 +65,9 @@ lint-template: $(SYNCED)
 
 lint-requirements: $(SYNCED)
 	$(PYTHON) -m scripts.requirements --check
+
+lint-web: node_modules/.installed
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent check
 
 format: $(SYNCED) ## format the Python files and repair what ruff can
 	$(BIN)/ruff check --fix .
@@ -112,6 +116,16 @@ $(UV):
 	fi
 	@test -x $@
 
+# node and npm come from a wheel in uv.lock.
+node_modules/.installed: package.json package-lock.json $(SYNCED)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@touch $@
+
+# `make run` waits only for what it needs; inexact, so that it does not take away what the other targets brought.
+$(RUNNABLE): pyproject.toml uv.lock .python-version $(UV)
+	@$(UV) sync --locked --quiet --inexact --no-default-groups --group run
+	@touch $@
+
 $(SYNCED): pyproject.toml uv.lock .python-version $(UV)
 	@$(UV) sync --locked --quiet
-	@touch $@
+	@touch $@ $(RUNNABLE)
