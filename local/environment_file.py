@@ -8,10 +8,9 @@ AWS must be named here, or the function would see the unresolved reference.
 """
 
 from local.ports import HOST
-from local.stack import LocalStack
+from local.stack import SERVER_ADDRESSES, LocalStack
 
 HOST_FROM_CONTAINER = "host.docker.internal"
-ADDRESSES = ("DATABASE_URL", "S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
 AS_THEY_ARE = ("BUCKET", "S3_REGION", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "STAGE", "GENERATOR")
 SECRETS = ("GEMINI_API_KEY", "POSTHOG_API_KEY")
 
@@ -19,7 +18,7 @@ SECRETS = ("GEMINI_API_KEY", "POSTHOG_API_KEY")
 def container_environment(stack: LocalStack) -> dict[str, dict[str, str]]:
     """In the form `--env-vars` reads: `Parameters` are for every function."""
     known = stack.environment
-    addresses = {name: known[name].replace(HOST, HOST_FROM_CONTAINER) for name in ADDRESSES}
+    addresses = {name: known[name].replace(HOST, HOST_FROM_CONTAINER) for name in SERVER_ADDRESSES}
     parameters = addresses | {name: known[name] for name in AS_THEY_ARE if name in known}
     parameters |= {name: known.get(name, "") for name in SECRETS}
     parameters["MIGRATIONS_DATABASE_URL"] = addresses["DATABASE_URL"]

@@ -13,8 +13,10 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from local.children import PartFailed
+from local.container_bridge import ContainerBridge, bridge_address
 from local.environment_file import container_environment
 from local.stack import PROJECT, LocalStack
 
@@ -40,7 +42,7 @@ def run() -> int:
     home.mkdir(parents=True, exist_ok=True)
     on_stop_signals(lambda *_: sys.exit(0))  # while starting: give up, which stops what has started
     try:
-        with only_one(home), LocalStack(home, settings(), report=say) as stack:
+        with only_one(home), LocalStack(home, settings(), report=say) as stack, open_to_containers(stack):
             stop = threading.Event()
             on_stop_signals(lambda *_: stop.set())
             announce(home, stack)
@@ -74,6 +76,20 @@ def announce(home: Path, stack: LocalStack) -> None:
     write_json(home / "stack.json", addresses)
     write_json(home / "env.json", container_environment(stack))
     print(f"Inlet is ready: {stack.url}   (Ctrl-C stops; make demo shows it at work)", flush=True)
+
+
+@contextmanager
+def open_to_containers(stack: LocalStack) -> "Iterator[None]":
+    """Where Docker's bridge is, let `sam local invoke` reach the stack's servers."""
+    if (address := bridge_address()) is None:
+        yield
+        return
+    bridge = ContainerBridge(address, [port for url in stack.server_urls if (port := urlsplit(url).port)])
+    bridge.start()
+    try:
+        yield
+    finally:
+        bridge.stop()
 
 
 def say(line: str) -> None:

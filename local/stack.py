@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PROJECT = Path(__file__).resolve().parent.parent
+SERVER_ADDRESSES = ("DATABASE_URL", "S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
 S3_SETTINGS = ("S3_ENDPOINT_URL", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "BUCKET")
 OF_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
 
@@ -99,6 +100,11 @@ class LocalStack:
             self.environment["S3_ACCESS_KEY_ID"],
             self.environment["S3_SECRET_ACCESS_KEY"],
         )
+
+    @property
+    def server_urls(self) -> list[str]:
+        """Of everything functions talk to."""
+        return [self.environment[name] for name in SERVER_ADDRESSES]
 
     @property
     def function_log(self) -> Path:
