@@ -2,8 +2,12 @@
 
 import contextlib
 import io
+import os
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -14,6 +18,7 @@ from inlet import imaging
 from inlet.errors import ImageRejected
 from tests import photographs
 
+ROOT = Path(__file__).resolve().parents[2]
 TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "HEIF": "image/heic"}
 
 
@@ -134,6 +139,21 @@ class TestInspect:
         clip = b"\x00\x00\x00\x10ftypmp42\x00\x00\x00\x00" + b"\x00\x00\x00\x08moov"
         assert imaging.inspect(still + clip, "image/heic").width == 240
         assert imaging.inspect(still + b"SEFT" * 10, "image/heic").width == 240
+        assert imaging.inspect(still + b"\x00\x00\x00\x00free", "image/heic").width == 240
+
+    def test_a_good_thumbnail_does_not_vouch_for_the_picture(self) -> None:
+        bare = photographs.photograph(picture_format="HEIF")
+        pixels = bare[bare.index(b"mdat") + 4 :]
+        content = photographs.photograph(picture_format="HEIF", thumbnails=[64])
+        assert imaging.inspect(content, "image/heic").width == 240
+        start = content.index(pixels)
+        assert "damaged" in refusal(content[:start] + b"\xff" * 8 + content[start + 8 :], "image/heic")
+
+    def test_a_heic_damaged_anywhere_is_read_or_refused(self) -> None:
+        whole = photographs.saved(photographs.scene(48, 32), "HEIF")
+        for position in range(12, len(whole)):
+            with contextlib.suppress(ImageRejected):
+                imaging.inspect(whole[:position] + b"\xff" + whole[position + 1 :], "image/heic")
 
     @pytest.mark.parametrize("picture_format", ["JPEG", "PNG", "WEBP"])
     @pytest.mark.parametrize(
@@ -222,6 +242,20 @@ class TestWhatComesOut:
         assert isinstance(low, int | float)
         assert isinstance(high, int | float)
         assert high - low > 30
+
+
+class TestCost:
+    def test_a_phones_photograph_takes_little_memory(self, tmp_path: Path) -> None:
+        """At most 0.6 of the plainest script's peak, as `bench/imaging.py` measures it at length."""
+        photograph = tmp_path / "photograph.jpg"
+        photograph.write_bytes(photographs.photograph(photographs.scene(4000, 3000), orientation=6))
+        peak = {}
+        for who in ("plain", "inlet"):
+            command = [sys.executable, "bench/one_photograph.py", who, str(photograph)]
+            environment = {**os.environ, "PYTHONPATH": "shared:."}
+            answer = subprocess.run(command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True)
+            peak[who] = int(answer.stdout.split()[1])
+        assert peak["inlet"] <= 0.6 * peak["plain"]
 
 
 class TestColour:
