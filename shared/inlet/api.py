@@ -52,6 +52,12 @@ class Resolver(APIGatewayHttpResolver):
         """The request as API Gateway sent it (payload format 2.0)."""
         return self.current_event.raw_event
 
+    @property
+    def body(self) -> bytes:
+        """The request's body, as bytes."""
+        body: str = self.event.get("body") or ""
+        return base64.b64decode(body) if self.event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+
     def lambda_handler(self, event: Event, context: Any) -> Answer:
         """Answer one request; raises nothing."""
         started = time.perf_counter()

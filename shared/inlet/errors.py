@@ -157,6 +157,130 @@ class ResultNotReady(InletError):
     retry_after_seconds = 2
 
 
+# Upload sessions
+
+
+class InstructionMissing(InvalidRequest):
+    """No file of the required category is declared."""
+
+    message = "An upload session needs at least one instruction file."
+
+
+class UploadSessionNotFound(InletError):
+    """The caller has no upload session of this id."""
+
+    message = "Upload session not found."
+
+
+class SessionFileNotFound(InletError):
+    """The session has no registered file of this id."""
+
+    message = "File not found in this upload session."
+
+
+class UploadSessionClosed(InletError):
+    """The session has ended, or is being finalized; `details["status"]` says which."""
+
+    message = "This upload session is no longer active."
+
+
+class FileNotDeclared(InletError):
+    """The file was not declared when the session was created."""
+
+    message = "This file was not declared when the upload session was created."
+
+
+class FileAlreadyCompleted(InletError):
+    """The file is complete; `details["fileUrl"]` is what a client that lost the first answer wants."""
+
+    message = "This file has already been completed."
+
+
+class PartsMismatch(InletError):
+    """The parts named are not the parts uploaded; `details` say which were expected."""
+
+    message = "The parts differ from what was uploaded."
+
+
+class UploadLost(InletError):
+    """The bucket has neither the parts nor the file; it can be registered again."""
+
+    message = "Storage no longer has this upload. Please register the file again."
+
+
+class FilesIncomplete(InletError):
+    """Declared files are not completed; `details["files"]` names them."""
+
+    message = "Some files of this upload session are not completed yet."
+
+
+class FinalizeInProgress(InletError):
+    """Somebody is finalizing the session, or there is more to look into than one call may take."""
+
+    message = "This upload session is being finalized. Please ask again."
+    retry_after_seconds = 1
+
+
+class ContentMismatch(InletError):
+    """Files are not what they were declared to be; `details["files"]` names them."""
+
+    message = "Some files are not what they were declared to be. Please upload them again."
+
+
+class UploadSessionCompleted(InletError):
+    """A finalized session is not aborted: its files are in use."""
+
+    message = "This upload session is completed and can no longer be aborted."
+
+
+# Speaking sessions
+
+
+class MissingAudio(InletError):
+    """The request brings no recording and announces none."""
+
+    message = "Audio file is required"
+
+
+class InvalidDuration(InletError):
+    """The duration is not a finite number of seconds, 0 or more."""
+
+    message = "Valid duration is required"
+
+
+class InvalidRecording(InletError):
+    """The recording is not audio: its type says so, or its bytes do."""
+
+    message = "File must be an audio file"
+
+
+class RecordingTooLarge(InletError):
+    """A recording over 50 MB."""
+
+    message = "File size exceeds 50MB limit"
+
+
+class FormTooLarge(InletError):
+    """A form that a function's request may not carry."""
+
+    message = (
+        "A form may have at most 4.4 MB. Send a larger recording straight to storage: POST /api/sessions with JSON "
+        '{"contentType", "size", "duration"}, then PUT the file to the uploadUrl of the answer.'
+    )
+
+
+class UserNotFound(InletError):
+    """The caller has never recorded anything."""
+
+    message = "User not found"
+
+
+class SpeakingSessionNotFound(InletError):
+    """The caller has no speaking session of this id."""
+
+    message = "Session not found"
+
+
 # Workflow stages
 
 
@@ -235,6 +359,18 @@ class ObjectMissing(InletError):
     """The bucket has no such object, or not with the pinned ETag."""
 
     message = "The stored file is missing."
+
+
+class MultipartUploadGone(InletError):
+    """The bucket has no such multipart upload: it was completed or aborted, or never was."""
+
+    message = "The upload is no longer open."
+
+
+class PartsRefused(InletError):
+    """The bucket refuses to assemble these parts: one is missing, another, or too small."""
+
+    message = "The parts do not make a file."
 
 
 class ObjectExists(InletError):

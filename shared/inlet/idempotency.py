@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ type Answer = dict[str, Any]
 HEADER = "idempotency-key"
 MAX_KEY_LENGTH = 255
 _NONCE_BYTES = 12
+_BOUNDARY = re.compile(r'multipart/form-data;.*?\bboundary="?([^\s";]+)', re.IGNORECASE)
 
 
 def replayed(event: Event, compute: Callable[[], Answer]) -> Answer:
@@ -38,7 +40,7 @@ def replayed(event: Event, compute: Callable[[], Answer]) -> Answer:
 
     scope = f"{authentication.caller(event)}\n{event['requestContext']['http']['path']}\n{key}"
     key_hash = hashlib.sha256(scope.encode()).hexdigest()
-    request_hash = hashlib.sha256(_body(event)).hexdigest()
+    request_hash = hashlib.sha256(_content(event)).hexdigest()
     claim = idempotency_keys.claim(key_hash, request_hash)
     if claim.request_hash != request_hash:
         raise IdempotencyMismatch
@@ -59,9 +61,12 @@ def replayed(event: Event, compute: Callable[[], Answer]) -> Answer:
     return answer
 
 
-def _body(event: Event) -> bytes:
+def _content(event: Event) -> bytes:
+    """The body, less a form's boundary: browsers draw a new one for every attempt at the same form."""
     body = event.get("body") or ""
-    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+    content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+    boundary = _BOUNDARY.match(event["headers"].get("content-type", ""))
+    return content.replace(boundary[1].encode(), b"") if boundary else content
 
 
 def _cipher(scope: str) -> Any:

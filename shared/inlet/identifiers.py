@@ -3,18 +3,32 @@
 import base64
 import hashlib
 import hmac
+import re
 import secrets
+import uuid
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 random_bytes: Callable[[int], bytes] = secrets.token_bytes
 
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+
 
 def new_upload_id() -> str:
     """A cuid2: unguessable, sortable by nothing, safe in a URL and in a key."""
     upload_id: str = _cuid().generate()
     return upload_id
+
+
+def new_uuid() -> str:
+    """A random UUID (version 4)."""
+    return str(uuid.UUID(bytes=random_bytes(16), version=4))
+
+
+def canonical_uuid(text: str) -> str | None:
+    """A UUID from a path in lower case, or None for what is none: no row has the id None."""
+    return text.lower() if _UUID.fullmatch(text) else None
 
 
 def new_session_token() -> str:

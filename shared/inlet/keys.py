@@ -21,3 +21,18 @@ def full(upload_id: str, extension: str) -> str:
 def preview(upload_id: str) -> str:
     """The watermarked preview."""
     return f"results/{result_id_for(upload_id)}/preview.webp"
+
+
+def recording(user_id: str, session_id: str, extension: str) -> str:
+    """A speaking session's recording."""
+    return f"sessions/{user_id}/{session_id}/audio.{extension}"
+
+
+def session_files(session_id: str) -> str:
+    """The prefix of all that an upload session has in the bucket."""
+    return f"files/{session_id}/"
+
+
+def session_file(session_id: str, file_id: str) -> str:
+    """A file of an upload session; another registration of it has another id, and so another key."""
+    return f"{session_files(session_id)}{file_id}"

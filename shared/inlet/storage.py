@@ -1,13 +1,15 @@
-"""The bucket, on S3 or R2: the only module that speaks to it. Settings decide which; the calls are those both know.
+"""The bucket, on S3 or R2: only this module and `multipart` speak to it. Settings decide which; both know every call.
 
 Objects: `uploads/{uploadId}/original.{ext}` (a client's PUT), `work/{uploadId}/generated` (the model's answer until
-it is stored), `results/{resultId}/full.{ext}` and `results/{resultId}/preview.webp`. Keys are made here in the code,
-never by a client. No botocore exception leaves this module: `ObjectMissing`, `ObjectExists` or `StorageUnavailable`
+it is stored), `results/{resultId}/full.{ext}` and `results/{resultId}/preview.webp`; `files/{sessionId}/{fileId}` (arrives in parts).
+Keys are made in the code, never by a client. No botocore exception leaves this module: `ObjectMissing`, `ObjectExists` or `StorageUnavailable`
 do.
 """
 
+import base64
+import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -17,7 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from inlet.errors import ObjectExists, ObjectMissing, StorageUnavailable
+from inlet.errors import MultipartUploadGone, ObjectExists, ObjectMissing, PartsRefused, StorageUnavailable
 from inlet.settings import settings
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 PUT_SECONDS = 15 * 60
 GET_SECONDS = 15 * 60
+_CHUNK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class SignedRequest:
 
 
 @cache
-def client() -> "S3Client":
+def client(*, attempts: int = 3, read_timeout: int = 10) -> "S3Client":
     """The S3 client, made on first use: importing this module needs no setting and opens no connection."""
     return boto3.client(
         "s3",
@@ -59,9 +62,9 @@ def client() -> "S3Client":
             # R2 knows no CRC trailers, which newer SDKs send by default.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
-            retries={"mode": "standard", "max_attempts": 3},
+            retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=2,
-            read_timeout=10,
+            read_timeout=read_timeout,
             s3={"addressing_style": "path"} if settings.s3_endpoint_url else {},
         ),
     )
@@ -79,20 +82,20 @@ def presign_put(key: str, *, content_type: str, size: int | None = None, sha256:
     if sha256 is not None:
         parameters["ChecksumSHA256"] = sha256
         headers["x-amz-checksum-sha256"] = sha256
-    return _presigned("put_object", key, parameters, headers, PUT_SECONDS)
+    return presigned("put_object", key, parameters, headers, PUT_SECONDS)
 
 
 def presign_get(key: str, *, download_name: str | None = None) -> SignedRequest:
     """A GET of this object, valid 15 minutes; `download_name` must already be a safe Content-Disposition value."""
     parameters = {"ResponseContentDisposition": download_name} if download_name else {}
-    return _presigned("get_object", key, parameters, {}, GET_SECONDS)
+    return presigned("get_object", key, parameters, {}, GET_SECONDS)
 
 
 def head(key: str) -> StoredObject:
     """What the bucket has under `key`; raises `ObjectMissing`."""
-    with _translated():
+    with translated():
         answer = client().head_object(Bucket=settings.bucket, Key=key)
-    return StoredObject(_bare(answer["ETag"]), answer["ContentLength"], answer.get("ContentType", ""))
+    return StoredObject(bare_etag(answer["ETag"]), answer["ContentLength"], answer.get("ContentType", ""))
 
 
 def exists(key: str) -> bool:
@@ -107,14 +110,41 @@ def exists(key: str) -> bool:
 def read(key: str, *, etag: str | None = None) -> bytes:
     """The object's bytes; raises `ObjectMissing` if there is none, or none with this ETag."""
     condition: Any = {"IfMatch": f'"{etag}"'} if etag else {}
-    with _translated():
+    with translated():
         return client().get_object(Bucket=settings.bucket, Key=key, **condition)["Body"].read()
+
+
+def read_head(key: str, length: int) -> tuple[StoredObject, bytes]:
+    """What the bucket has under `key`, and its first `length` bytes, in one call; raises `ObjectMissing`."""
+    with translated():
+        answer = client().get_object(Bucket=settings.bucket, Key=key, Range=f"bytes=0-{length - 1}")
+        size = int(answer["ContentRange"].rpartition("/")[2])
+        return StoredObject(bare_etag(answer["ETag"]), size, answer.get("ContentType", "")), answer["Body"].read()
+
+
+def read_head_and_sha256(key: str, length: int) -> tuple[StoredObject, bytes, str]:
+    """Like `read_head`, with the whole object's SHA-256 (base64), in one call and bounded memory.
+
+    The bucket's own digest where it keeps one of the whole object; else the object is streamed and forgotten.
+    """
+    with translated():
+        answer = client().get_object(Bucket=settings.bucket, Key=key, ChecksumMode="ENABLED")
+        stored = StoredObject(bare_etag(answer["ETag"]), answer["ContentLength"], answer.get("ContentType", ""))
+        with closing(answer["Body"]) as body:
+            beginning = body.read(length)
+            kept = answer.get("ChecksumSHA256", "")
+            if kept and "-" not in kept:  # "…-3" is a digest of three parts' digests
+                return stored, beginning, kept
+            digest = hashlib.sha256(beginning)
+            for chunk in body.iter_chunks(_CHUNK_BYTES):
+                digest.update(chunk)
+    return stored, beginning, base64.b64encode(digest.digest()).decode()
 
 
 def put_once(key: str, content: bytes, content_type: str) -> bool:
     """Store under a fresh key. False if the key was taken: then the earlier bytes stand."""
     try:
-        with _translated():
+        with translated():
             client().put_object(
                 Bucket=settings.bucket, Key=key, Body=content, ContentType=content_type, IfNoneMatch="*"
             )
@@ -123,29 +153,41 @@ def put_once(key: str, content: bytes, content_type: str) -> bool:
     return True
 
 
-def delete(key: str) -> None:
-    """Remove the object; fine if there is none."""
-    with _translated():
-        client().delete_object(Bucket=settings.bucket, Key=key)
+def delete(key: str, *, patiently: bool = True) -> None:
+    """Remove the object; fine if there is none. Impatiently: one attempt of 5 seconds at most."""
+    with translated():
+        (client() if patiently else client(attempts=1, read_timeout=3)).delete_object(Bucket=settings.bucket, Key=key)
 
 
-def _presigned(
+def delete_all(prefix: str) -> None:
+    """Remove every object whose key begins so."""
+    with translated():
+        pages = client().get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=prefix)
+        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+    for key in keys:
+        delete(key)
+
+
+def presigned(
     operation: str, key: str, parameters: dict[str, Any], headers: dict[str, str], seconds: int
 ) -> SignedRequest:
+    """A signed URL of one call on one object, for somebody else to make within `seconds`."""
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
-    with _translated():
+    with translated():
         url = client().generate_presigned_url(
             operation, Params={"Bucket": settings.bucket, "Key": key} | parameters, ExpiresIn=seconds
         )
     return SignedRequest(url, headers, expires_at)
 
 
-def _bare(etag: str) -> str:
+def bare_etag(etag: str) -> str:
+    """An ETag as it is kept and compared: without quotes."""
     return etag.strip('"')
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn what botocore raises into what `errors` knows."""
     try:
         yield
     except ClientError as error:
@@ -153,6 +195,10 @@ def _translated() -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if code in ("404", "NoSuchKey", "NotFound"):
             raise ObjectMissing from error
+        if code == "NoSuchUpload":
+            raise MultipartUploadGone from error
+        if code in ("InvalidPart", "InvalidPartOrder", "EntityTooSmall"):
+            raise PartsRefused from error
         if status == 412:
             writing = error.operation_name in ("PutObject", "CompleteMultipartUpload")
             raise (ObjectExists if writing else ObjectMissing) from error

@@ -6,7 +6,7 @@ from typing import Any
 from inlet import storage, workflow
 from inlet.errors import StorageUnavailable, WorkflowUnavailable
 from inlet.observability import logger
-from inlet.tables import idempotency_keys, jobs, object_deletions, outbox, rate_limits, uploads
+from inlet.tables import idempotency_keys, jobs, object_deletions, outbox, rate_limits, speaking_sessions, uploads
 
 BATCH = 100
 DEAD_MESSAGE = "Processing failed. Please try again."
@@ -17,6 +17,7 @@ def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
     """Reconcile jobs with the workflow, drop what was abandoned, delete objects without rows; counts by name."""
     counts = reconcile_jobs()
     counts["unconfirmed"] = _in_batches(uploads.drop_unconfirmed)
+    counts["unrecorded"] = _in_batches(speaking_sessions.drop_abandoned)
     counts["objects"] = delete_objects()
     counts["limits"] = _in_batches(rate_limits.purge)
     counts["answers"] = _in_batches(idempotency_keys.purge)

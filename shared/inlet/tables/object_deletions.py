@@ -11,7 +11,18 @@ UPDATE object_deletions SET not_before = now() + make_interval(secs => %(retry)s
 RETURNING key
 """
 
-_DONE = "DELETE FROM object_deletions WHERE key = %(key)s"
+_DONE = """
+WITH kept AS (
+    UPDATE object_deletions SET not_before = writable_until, writable_until = NULL
+     WHERE key = %(key)s AND writable_until > now()
+    RETURNING key
+)
+DELETE FROM object_deletions WHERE key = %(key)s AND NOT EXISTS (SELECT FROM kept)
+"""
+
+_NOTE = """
+INSERT INTO object_deletions (key) VALUES (%(key)s) ON CONFLICT (key) DO UPDATE SET not_before = now()
+"""
 
 
 def due(limit: int) -> list[str]:
@@ -20,5 +31,10 @@ def due(limit: int) -> list[str]:
 
 
 def done(key: str) -> None:
-    """The bucket has deleted it."""
+    """The bucket has deleted it. Where a PUT signed earlier could still land, the key comes once more after that."""
     database.execute(_DONE, {"key": key})
+
+
+def note(key: str) -> None:
+    """An object came back, or came late: delete it with the next sweep."""
+    database.execute(_NOTE, {"key": key})
