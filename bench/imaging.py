@@ -60,7 +60,7 @@ def measure(extension: str, runs: int) -> Measurement:
         peaks: dict[str, list[float]] = {"plain": [], "inlet": []}
         for _ in range(runs):
             for who in ("plain", "inlet"):
-                command = [sys.executable, ROOT / "bench" / "one_photograph.py", who, photograph]
+                command = [sys.executable, str(ROOT / "bench" / "one_photograph.py"), who, str(photograph)]
                 answer = subprocess.run(command, env=ENVIRONMENT, cwd=ROOT, check=True, capture_output=True, text=True)
                 took, peak = answer.stdout.split()
                 seconds[who].append(float(took))
