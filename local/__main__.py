@@ -1,10 +1,16 @@
 """`python -m local COMMAND`: what the Makefile calls."""
 
+import os
+import signal
 import sys
+from importlib import import_module
 
-from local.run import run
-
-COMMANDS = {"run": run}
+COMMANDS = {
+    "run": "local.run:run",
+    "demo": "local.demo:demo",
+    "seed": "local.seed:main",
+    "migrate": "local.migrate:migrate",
+}
 
 
 def main() -> int:
@@ -13,7 +19,11 @@ def main() -> int:
     if name not in COMMANDS:
         print(f"Usage: python -m local {'|'.join(COMMANDS)}", file=sys.stderr)
         return 2
-    return COMMANDS[name](*arguments)
+    # The imports below take a second; an impatient Ctrl-C must not end in a traceback. Nothing has been started yet.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    module, _, function = COMMANDS[name].partition(":")
+    status: int = getattr(import_module(module), function)(*arguments)
+    return status
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Lets functions in containers (`sam local invoke`) reach the stack's servers, which listen on 127.0.0.1 only.
 
-Docker Desktop forwards host.docker.internal to this machine's loopback by itself. On Linux that name is the bridge's own
-address, where nobody listens: so the same ports are opened there and relayed. Only containers of this machine and the
-machine itself reach that address.
+Docker Desktop forwards host.docker.internal to this machine's loopback by itself. On Linux that name is the bridge's
+own address, where nobody listens: so the same ports are opened there and relayed. Only containers of this machine and
+the machine itself reach that address.
 """
 
 import asyncio

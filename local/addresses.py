@@ -1,0 +1,79 @@
+"""Where the running stack is: written by `make run`, read by `make demo`, `make seed` and `make migrate`."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from local import s3_server
+from local.stack import PROJECT, S3_SETTINGS, LocalStack
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+def home() -> Path:
+    """Where the local stack keeps its data, logs and addresses."""
+    return Path(os.environ.get("INLET_DIRECTORY") or PROJECT / ".inlet")
+
+
+def settings() -> dict[str, str]:
+    """The environment, without what is set to nothing."""
+    return {name: value for name, value in os.environ.items() if value}
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """A running stack's. `s3` has the four S3 settings by their names; `pid` is the runner's."""
+
+    url: str
+    database_url: str
+    s3: dict[str, str]
+    pid: int
+
+    @classmethod
+    def of(cls, stack: LocalStack) -> Self:
+        """Of a stack in this process."""
+        s3 = {name: stack.environment[name] for name in S3_SETTINGS}
+        return cls(stack.url, stack.database_url, s3, os.getpid())
+
+    @classmethod
+    def running(cls) -> Self | None:
+        """Of the stack `make run` has started here, if it still runs."""
+        file = home() / "stack.json"
+        if not file.exists():
+            return None
+        known = cls(**json.loads(file.read_text()))
+        try:
+            os.kill(known.pid, 0)
+        except ProcessLookupError:  # killed before it could tidy up
+            return None
+        return known
+
+    @property
+    def bucket(self) -> str:
+        """The bucket's name."""
+        return self.s3["BUCKET"]
+
+    @property
+    def storage(self) -> "S3Client":
+        """A boto3 client of the stack's storage."""
+        return s3_server.client(
+            self.s3["S3_ENDPOINT_URL"], self.s3["S3_ACCESS_KEY_ID"], self.s3["S3_SECRET_ACCESS_KEY"]
+        )
+
+    def save(self) -> None:
+        """Tell the other commands."""
+        write_json(home() / "stack.json", asdict(self))
+
+    @staticmethod
+    def forget() -> None:
+        """Nothing runs any more."""
+        (home() / "stack.json").unlink(missing_ok=True)
+
+
+def write_json(file: Path, content: object) -> None:
+    """Readable, and only by its owner: it holds addresses and keys."""
+    file.touch(mode=0o600)
+    file.write_text(json.dumps(content, indent=2) + "\n")

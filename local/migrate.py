@@ -1,0 +1,34 @@
+"""`make migrate`: bring a database up to date with the function that does it in production."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from local.addresses import Addresses, settings
+from local.sandboxes import Sandboxes
+from local.stack import DEFAULTS, PROJECT
+from local.template import Template
+
+
+def migrate() -> int:
+    """The database of DATABASE_URL, or the running stack's (which `make run` has migrated already); the exit status."""
+    given = settings()
+    if "DATABASE_URL" not in given:
+        if (running := Addresses.running()) is None:
+            print("No stack is running. Start it (make run migrates by itself) or set DATABASE_URL.", file=sys.stderr)
+            return 1
+        given["DATABASE_URL"] = running.database_url
+    with tempfile.TemporaryDirectory() as scratch:
+        sandboxes = Sandboxes(
+            Template(PROJECT / "template.yaml").functions,
+            DEFAULTS | given,
+            log=Path(scratch) / "functions.log",
+            shared=PROJECT / "shared",
+        )
+        outcome = sandboxes.invoke("OperationsMigrateFunction", {})
+        sandboxes.stop()
+    if outcome.error:
+        print(f"{outcome.error['errorType']}: {outcome.error['errorMessage']}", file=sys.stderr)
+        return 1
+    print("\n".join(outcome.payload["applied"]) or "The database is up to date.")
+    return 0
