@@ -36,10 +36,10 @@ def test_every_fixture_gets_its_happy_answer(seeded: LocalStack, fixture: Path) 
 
 def test_seeding_again_undoes_what_the_fixtures_did(seeded: LocalStack) -> None:
     confirm = PROJECT / "events" / "UploadsConfirmFunction.json"
-    assert answer_of(seeded, confirm)["statusCode"] == 200
-    assert answer_of(seeded, confirm)["statusCode"] == 409
-    seed(seeded.database_url, seeded.storage, seeded.bucket)
-    assert answer_of(seeded, confirm)["statusCode"] == 200
+    for _ in range(2):
+        seed(seeded.database_url, seeded.storage, seeded.bucket)
+        assert answer_of(seeded, confirm)["statusCode"] == 200
+        assert answer_of(seeded, confirm)["statusCode"] == 409
 
 
 def test_the_sweeper_leaves_the_examples_alone(seeded: LocalStack) -> None:
