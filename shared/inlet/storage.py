@@ -65,7 +65,9 @@ def client(*, attempts: int = 3, read_timeout: int = 10) -> "S3Client":
             retries={"mode": "standard", "total_max_attempts": attempts},
             connect_timeout=2,
             read_timeout=read_timeout,
-            s3={"addressing_style": "path"} if settings.s3_endpoint_url else {},
+            # On S3, "virtual" signs for the bucket's own region. The default signs for the global name, which redirects
+            # until DNS knows a new bucket, and a browser's preflight follows no redirect.
+            s3={"addressing_style": "path" if settings.s3_endpoint_url else "virtual"},
         ),
     )
 
