@@ -1,0 +1,178 @@
+"""The web pages, their scripts, /docs and /openapi.json: the one ASGI function, Starlette behind Mangum."""
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mangum import Mangum
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from inlet.settings import settings
+from inlet.website import File, Website, meta
+
+settings.refuse_unsafe()
+
+PAGES = {  # address: (page, its section in the navigation)
+    "/": ("photo", "/"),
+    "/processing/{job_id}": ("photo", "/"),
+    "/files": ("files", "/files"),
+    "/recorder": ("recorder", "/recorder"),
+    "/recordings": ("recordings", "/recordings"),
+    "/recordings/{session_id}": ("recording", "/recordings"),
+    "/docs": ("docs", "/docs"),
+}
+ASK_AGAIN = "no-cache"  # keep it, but ask whether it has changed
+FOR_EVER = "public, max-age=31536000, immutable"
+SWAGGER_UI = ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
+
+
+async def page(request: Request) -> Response:
+    """One of the pages; the ids in its address are the browser's business."""
+    name, section = PAGES[request.scope["route"].path]
+    return _answer(request, website().page(name, section=section), ASK_AGAIN)
+
+
+async def static(request: Request) -> Response:
+    """A script, style or picture, with or without the version in front."""
+    path: str = request.path_params["path"]
+    version, _, versioned = path.partition("/")
+    if file := website().files.get(path):
+        return _answer(request, file, ASK_AGAIN)
+    if file := website().files.get(versioned):
+        # A page of another release gets what there is now, but must not keep it under that name.
+        return _answer(request, file, FOR_EVER if version == website().version else ASK_AGAIN)
+    raise HTTPException(404)
+
+
+async def swagger_ui(request: Request) -> Response:
+    """Swagger UI comes with Powertools: no file of ours, no other site's."""
+    if request.path_params["name"] not in SWAGGER_UI:
+        raise HTTPException(404)
+    return _answer(request, _swagger_ui(request.path_params["name"]), ASK_AGAIN)
+
+
+async def openapi(request: Request) -> Response:
+    """The API document."""
+    return _answer(request, _openapi(), ASK_AGAIN)
+
+
+async def refused(request: Request, error: Exception) -> Response:
+    """What is not there, in the form its asker reads."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": "Not found.", "code": "NOT_FOUND"}, 404)
+    if status != 404 or request.url.path.startswith("/web/"):
+        return PlainTextResponse("Not found" if status == 404 else "Method not allowed", status)
+    missing = website().page("not-found")
+    return Response(missing.content, 404, media_type=missing.media_type)
+
+
+@cache
+def website() -> Website:
+    """Read at the first request: importing needs no setting."""
+    head = meta("posthog", key=settings.posthog_api_key, host=settings.posthog_host) if settings.posthog_api_key else ""
+    return Website(Path(settings.web_directory), head)
+
+
+@cache
+def _openapi() -> File:
+    return website().read("openapi.json")
+
+
+@cache
+def _swagger_ui(name: str) -> File:
+    powertools = find_spec("aws_lambda_powertools")  # locates, imports nothing
+    if powertools is None or powertools.origin is None:
+        raise HTTPException(404)
+    path = Path(powertools.origin).parent / "event_handler/openapi/swagger_ui" / name
+    return File(path.read_bytes(), path.suffix)
+
+
+def _answer(request: Request, file: File, cache_control: str) -> Response:
+    compressed = file.compressed if "gzip" in request.headers.get("accept-encoding", "") else None
+    etag = f'"{file.etag}-gzip"' if compressed else f'"{file.etag}"'
+    headers = {"etag": etag, "cache-control": cache_control, "vary": "accept-encoding"}
+    seen = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
+    if etag in seen or "*" in seen:
+        return Response(status_code=304, headers=headers)
+    content = compressed or file.content
+    if compressed:
+        headers["content-encoding"] = "gzip"
+    headers |= {"content-length": str(len(content)), "content-type": file.media_type}
+    return Response(b"" if request.method == "HEAD" else content, headers=headers)
+
+
+class SecurityHeaders:
+    """Puts the same strict headers on every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; add the headers to its answer."""
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(_security_headers())
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+@cache
+def _security_headers() -> dict[str, str]:
+    bucket = " ".join(_bucket_origins())
+    analytics = _origin(settings.posthog_host) if settings.posthog_api_key else ""
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "connect-src": f"'self' {bucket} {analytics}".rstrip(),
+        "img-src": f"'self' blob: data: {bucket}",
+        "media-src": f"'self' blob: {bucket}",
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "content-security-policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "cross-origin-opener-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
+        "referrer-policy": "no-referrer",
+        "strict-transport-security": "max-age=63072000; includeSubDomains",
+        "x-content-type-options": "nosniff",
+    }
+
+
+def _bucket_origins() -> list[str]:
+    """Where presigned URLs lead: the endpoint of R2 or a local server, else S3's names for the bucket."""
+    if settings.s3_endpoint_url:
+        return [_origin(settings.s3_endpoint_url)]
+    hosts = ("s3", f"s3.{settings.s3_region}")  # us-east-1 signs for the first, every other region for the second
+    return [f"https://{settings.bucket}.{host}.amazonaws.com" for host in hosts]
+
+
+def _origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+app = Starlette(
+    routes=[
+        Route("/openapi.json", openapi),
+        Route("/docs/{name}", swagger_ui),
+        Route("/web/{path:path}", static),
+        *(Route(path, page) for path in PAGES),
+    ],
+    exception_handlers={404: refused, 405: refused},
+    middleware=[Middleware(SecurityHeaders)],
+)
+lambda_handler = Mangum(app, lifespan="off")

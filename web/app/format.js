@@ -1,0 +1,38 @@
+/**
+ * Numbers as people read them.
+ */
+
+/**
+ * @param {number} bytes
+ * @returns {string} such as "640 KB" or "4.2 MB"
+ */
+export function size(bytes) {
+  if (bytes < 1024 * 1024) return `${Math.max(1, Math.round(bytes / 1024))} KB`;
+  return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+}
+
+/**
+ * @param {number} part
+ * @param {number} whole
+ * @returns {string} such as "45 %", never "100 %" too early
+ */
+export function percent(part, whole) {
+  return `${whole > 0 ? Math.floor((part / whole) * 100) : 0} %`;
+}
+
+/**
+ * @param {number} seconds
+ * @returns {string} such as "0:07" or "12:30"
+ */
+export function clock(seconds) {
+  const whole = Math.floor(seconds);
+  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
+}
+
+/**
+ * @param {string} moment ISO 8601
+ * @returns {string} in the reader's own time and language
+ */
+export function date(moment) {
+  return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+}

@@ -1,0 +1,43 @@
+/**
+ * What every page's script needs: its elements, by id and of the right kind; words for a screen reader; the API.
+ */
+
+import { Api } from "../client/api.js";
+import { getAccessToken } from "./sign-in.js";
+
+export const api = new Api({ getAccessToken });
+
+/**
+ * The element with this id, which must be there and of this kind: a page without it is broken and should say so at once.
+ * @template {Element} T
+ * @param {string} id
+ * @param {new () => T} kind
+ * @param {ParentNode} [within]
+ * @returns {T}
+ */
+export function element(id, kind, within = document) {
+  const found = within.querySelector(`#${id}`);
+  if (!(found instanceof kind)) throw new Error(`This page has no ${kind.name} #${id}`);
+  return found;
+}
+
+/**
+ * Have a screen reader say something; once, however often it is repeated.
+ * @param {string} words
+ */
+export function announce(words) {
+  const live = element("live", HTMLElement);
+  if (live.textContent !== words) live.textContent = words;
+}
+
+/**
+ * Mark a field as wrong and say why, or as right again.
+ * @param {HTMLElement} field
+ * @param {HTMLElement} where
+ * @param {string} words empty: nothing is wrong
+ */
+export function complain(field, where, words) {
+  where.textContent = words;
+  if (words) field.setAttribute("aria-invalid", "true");
+  else field.removeAttribute("aria-invalid");
+}

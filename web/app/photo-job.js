@@ -1,0 +1,168 @@
+/**
+ * A photograph's job: its stages, then its portrait, or why there is none.
+ */
+
+import { InletError, isAbort, wordsFor } from "../client/errors.js";
+import { startJob, watchJob } from "../client/job.js";
+import { clearSession, hasSession } from "../client/session.js";
+import * as storage from "../client/storage.js";
+import { announce, api, element } from "./page.js";
+
+const SEEN_KEY = "inlet-seen-job";
+
+/** @typedef {import("../client/job.js").JobStatus} JobStatus */
+/** @typedef {"work" | "failure" | "result"} Part */
+
+const title = element("job-title", HTMLElement);
+const lead = element("job-lead", HTMLElement);
+const bar = element("work-bar", HTMLProgressElement);
+const trouble = element("trouble", HTMLElement);
+const preview = element("preview", HTMLImageElement);
+const stages = [...element("stages", HTMLElement).children].map((one) => /** @type {HTMLElement} */ (one));
+
+let stop = new AbortController();
+/** @type {string} */
+let jobId = "";
+/** @type {(words?: string) => void} */
+let leadHome = () => {};
+
+/**
+ * Whether somebody has seen how this job ended, or has chosen to do something else meanwhile.
+ * @param {string} id
+ */
+export function wasSeen(id) {
+  return storage.read(SEEN_KEY) === id;
+}
+
+/**
+ * @param {string} id
+ * @param {{ leadHome: (words?: string) => void }} options
+ */
+export function enter(id, options) {
+  jobId = id;
+  leadHome = options.leadHome;
+  if (!hasSession(id)) {
+    clearSession(id);
+    return leadHome("That photo was sent from another browser, or too long ago. You can send it again here.");
+  }
+  run();
+}
+
+export function leave() {
+  stop.abort();
+}
+
+async function run() {
+  stop = new AbortController();
+  const { signal } = stop;
+  show("work", "Your portrait is on its way", "This takes about a minute. You can close the page and come back.");
+  showStage(null, 0);
+  try {
+    await startJob(api, jobId, { signal });
+    for await (const status of watchJob(api, jobId, { signal, onTrouble: showTrouble })) await follow(status);
+  } catch (error) {
+    if (isAbort(error)) return;
+    const lost = error instanceof InletError && ["UNAUTHORIZED", "NOT_FOUND", "NOT_UPLOADED"].includes(error.code);
+    if (lost) {
+      clearSession(jobId);
+      return leadHome(`${wordsFor(error)}`);
+    }
+    fail(wordsFor(error), { mayRetry: !(error instanceof InletError && error.details.status === "failed") });
+  }
+}
+
+/** @param {JobStatus} status */
+async function follow(status) {
+  if (status.status === "completed" && status.resultId) return reveal(status.resultId);
+  if (status.status === "failed") return fail(status.errorMessage ?? "Processing failed. Please try again.");
+  showStage(status.stage, status.progress);
+}
+
+/**
+ * @param {JobStatus["stage"]} stage
+ * @param {number} progress
+ */
+function showStage(stage, progress) {
+  const reached = stages.findIndex((one) => one.dataset.stage === stage);
+  for (const [index, one] of stages.entries()) {
+    one.className = index < reached ? "done" : index === reached ? "current" : "";
+    if (index === reached) one.setAttribute("aria-current", "step");
+    else one.removeAttribute("aria-current");
+  }
+  const words = stages[reached]?.textContent?.trim() ?? "Getting ready";
+  element("work-title", HTMLElement).textContent = words;
+  element("work-percent", HTMLElement).textContent = `${progress} %`;
+  bar.value = progress;
+  document.title = `${progress} % · Inlet`;
+  announce(words);
+}
+
+/** @param {InletError | null} error null: all is well again */
+function showTrouble(error) {
+  trouble.textContent = error ? "We can't reach the server. The work goes on; we keep trying …" : "";
+  if (error) announce("Connection lost. Trying again.");
+}
+
+/** @param {string} resultId */
+async function reveal(resultId) {
+  showStage("complete", 100);
+  const result = await api.getResult(resultId, { jobId, signal: stop.signal });
+  preview.width = result.width;
+  preview.height = result.height;
+  preview.src = result.previewUrl;
+  storage.write(SEEN_KEY, jobId);
+  show("result", "Your portrait is ready", "This is a preview. The full-size picture is kept safe.");
+  document.title = "Ready · Inlet";
+  announce("Your portrait is ready");
+  title.focus();
+}
+
+/**
+ * @param {string} words
+ * @param {{ mayRetry?: boolean }} [options]
+ */
+function fail(words, { mayRetry = true } = {}) {
+  element("failure-reason", HTMLElement).textContent = words;
+  element("retry", HTMLElement).hidden = !mayRetry;
+  show("failure", "That didn't work", "Your photo is not lost.");
+  document.title = "Not finished · Inlet";
+  announce(`That didn't work. ${words}`);
+  title.focus();
+}
+
+/**
+ * @param {Part} part
+ * @param {string} heading
+ * @param {string} words
+ */
+function show(part, heading, words) {
+  for (const one of ["work", "failure", "result"]) element(one, HTMLElement).hidden = one !== part;
+  title.textContent = heading;
+  lead.textContent = words;
+  trouble.textContent = "";
+}
+
+async function save() {
+  const problem = element("result-error", HTMLElement);
+  problem.textContent = "";
+  try {
+    const picture = await (await fetch(preview.src)).blob();
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(picture);
+    link.download = "portrait-preview.webp";
+    link.click();
+    URL.revokeObjectURL(link.href);
+  } catch {
+    problem.textContent = "The picture could not be saved. Please reload the page and try again.";
+  }
+}
+
+function startOver() {
+  storage.write(SEEN_KEY, jobId);
+  leadHome();
+}
+
+element("retry", HTMLButtonElement).onclick = run;
+element("restart", HTMLButtonElement).onclick = startOver;
+element("another", HTMLButtonElement).onclick = startOver;
+element("save", HTMLButtonElement).onclick = save;

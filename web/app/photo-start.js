@@ -1,0 +1,160 @@
+/**
+ * Choosing a photograph and sending it.
+ */
+
+import { Analytics } from "../client/analytics.js";
+import { isAbort, wordsFor } from "../client/errors.js";
+import { IMAGE_TYPES, MAX_IMAGE_BYTES, imageType, uploadImage } from "../client/image-upload.js";
+import { getCurrentJob, hasSession } from "../client/session.js";
+import { percent, size } from "./format.js";
+import { announce, api, complain, element } from "./page.js";
+
+const form = element("form", HTMLFormElement);
+const drop = element("drop", HTMLElement);
+const input = element("file", HTMLInputElement);
+const chosen = element("chosen", HTMLElement);
+const picture = element("picture", HTMLImageElement);
+const fileError = element("file-error", HTMLElement);
+const email = element("email", HTMLInputElement);
+const emailError = element("email-error", HTMLElement);
+const sendError = element("send-error", HTMLElement);
+const fields = element("fields", HTMLElement);
+const sending = element("sending", HTMLElement);
+const bar = element("sending-bar", HTMLProgressElement);
+const welcome = element("welcome-back", HTMLElement);
+
+const configured = document.querySelector('meta[name="posthog"]');
+const analytics = new Analytics(
+  configured instanceof HTMLMetaElement
+    ? { key: configured.dataset.key ?? "", host: configured.dataset.host ?? "" }
+    : null,
+);
+
+/** @type {File | null} */
+let file = null;
+/** @type {AbortController | null} while something is being sent */
+let stop = null;
+/** @type {(jobId: string) => void} */
+let onSent = () => {};
+
+/** @param {{ words: string, onSent: (jobId: string) => void }} options `words` say why somebody was led here */
+export function enter(options) {
+  onSent = options.onSent;
+  const current = getCurrentJob();
+  welcome.replaceChildren(options.words);
+  if (!options.words && current !== null && hasSession(current)) welcome.replaceChildren(...linkTo(current));
+  welcome.hidden = welcome.textContent === "";
+}
+
+/** @param {string} jobId */
+function linkTo(jobId) {
+  const link = document.createElement("a");
+  link.href = `/processing/${encodeURIComponent(jobId)}`;
+  link.textContent = "See your last portrait";
+  return [link, ", or send a new photo."];
+}
+
+/** @param {File | undefined} candidate */
+function choose(candidate) {
+  if (!candidate || stop) return;
+  const problem = problemOf(candidate);
+  complain(input, fileError, problem);
+  sendError.textContent = "";
+  if (problem) return input.focus();
+  file = candidate;
+  element("chosen-name", HTMLElement).textContent = candidate.name;
+  element("chosen-size", HTMLElement).textContent = size(candidate.size);
+  chosen.hidden = false;
+  announce(`${candidate.name} chosen`);
+  // Not every browser can show every picture; the name is enough then.
+  URL.revokeObjectURL(picture.src);
+  picture.hidden = true;
+  picture.src = URL.createObjectURL(candidate);
+}
+
+/**
+ * @param {File} candidate
+ * @returns {string} what is wrong with it; empty when nothing is
+ */
+function problemOf(candidate) {
+  if (imageType(candidate) === null) return "Please choose a JPEG, PNG, WebP or HEIC picture.";
+  if (candidate.size === 0) return "This file is empty.";
+  if (candidate.size > MAX_IMAGE_BYTES) return `This photo has ${size(candidate.size)}; at most 25 MB fit.`;
+  return "";
+}
+
+async function submit() {
+  complain(input, fileError, file ? "" : "Please choose a photo first.");
+  complain(email, emailError, email.value && email.validity.valid ? "" : "Please enter your e-mail address.");
+  sendError.textContent = "";
+  if (!file) return input.focus();
+  if (emailError.textContent) return email.focus();
+
+  const begun = performance.now();
+  stop = new AbortController();
+  showSending(true);
+  progress(0, file.size);
+  announce("Sending your photo");
+  try {
+    const { jobId } = await uploadImage(api, file, { email: email.value, onProgress: progress, signal: stop.signal });
+    analytics.uploadCompleted(jobId, {
+      fileSize: file.size,
+      fileType: imageType(file) ?? "",
+      durationMs: performance.now() - begun,
+    });
+    stop = null;
+    showSending(false);
+    onSent(jobId);
+  } catch (error) {
+    stop = null;
+    showSending(false);
+    if (isAbort(error)) announce("Cancelled. Nothing was kept.");
+    else sendError.textContent = wordsFor(error);
+    element("send", HTMLButtonElement).focus();
+  }
+}
+
+/** @param {boolean} busy */
+function showSending(busy) {
+  fields.inert = busy;
+  sending.inert = !busy;
+  element("change", HTMLElement).hidden = busy;
+  input.disabled = busy;
+  if (busy) element("cancel", HTMLButtonElement).focus();
+}
+
+/**
+ * @param {number} sent
+ * @param {number} total
+ */
+function progress(sent, total) {
+  bar.value = sent / total;
+  element("sending-percent", HTMLElement).textContent = percent(sent, total);
+  element("sending-detail", HTMLElement).textContent =
+    sent === total ? "Checking that all of it arrived …" : `${size(sent)} of ${size(total)}`;
+}
+
+picture.onload = () => (picture.hidden = false);
+input.accept = [...Object.keys(IMAGE_TYPES), ".heic", ".heif"].join(",");
+input.onchange = () => choose(input.files?.[0]);
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+email.oninput = () => complain(email, emailError, "");
+element("cancel", HTMLButtonElement).onclick = () => stop?.abort();
+
+// Dropping anywhere on the form will do.
+form.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  drop.classList.add("over");
+});
+form.addEventListener("dragleave", () => drop.classList.remove("over"));
+form.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  choose(event.dataTransfer?.files[0]);
+});
+addEventListener("beforeunload", (event) => {
+  if (stop) event.preventDefault();
+});

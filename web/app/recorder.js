@@ -1,0 +1,163 @@
+/**
+ * The recorder's page: record, listen, then send or discard.
+ */
+
+import { InletError, isAbort, wordsFor } from "../client/errors.js";
+import { uploadRecording } from "../client/recording-upload.js";
+import { clock, percent, size } from "./format.js";
+import { Microphone, canRecord, microphoneWords } from "./microphone.js";
+import { announce, api, element } from "./page.js";
+import { askForToken } from "./sign-in.js";
+
+const BARS = 32;
+const MAX_BYTES = 50 * 1024 * 1024;
+
+const studio = element("studio", HTMLElement);
+const button = element("record", HTMLButtonElement);
+const timer = element("timer", HTMLElement);
+const meter = element("meter", HTMLElement);
+const state = element("state", HTMLElement);
+const recordError = element("record-error", HTMLElement);
+const review = element("review", HTMLFormElement);
+const player = element("player", HTMLAudioElement);
+const choices = element("choices", HTMLElement);
+const sending = element("sending", HTMLElement);
+const bar = element("sending-bar", HTMLProgressElement);
+const sendError = element("send-error", HTMLElement);
+
+const microphone = new Microphone();
+/** @type {{ audio: Blob, duration: number } | null} */
+let recording = null;
+/** @type {AbortController | null} while the recording is being sent */
+let stop = null;
+/** @type {number | undefined} while recording */
+let ticking;
+
+async function startOrStop() {
+  button.disabled = true; // until the microphone has answered: a second press would start twice
+  recordError.textContent = "";
+  try {
+    if (ticking === undefined) await begin();
+    else await end();
+  } catch (error) {
+    recordError.textContent = microphoneWords(error);
+    ready();
+  }
+  button.disabled = false;
+}
+
+async function begin() {
+  state.textContent = "Waiting for the microphone …";
+  await microphone.start();
+  studio.classList.add("live");
+  button.setAttribute("aria-label", "Stop recording");
+  state.textContent = "Recording";
+  announce("Recording");
+  ticking = setInterval(tick, 100);
+}
+
+function tick() {
+  timer.textContent = clock(microphone.seconds);
+  // The newest level enters on the right; the others move on.
+  const levels = [...meter.children].map((one) => /** @type {HTMLElement} */ (one));
+  for (const [index, one] of levels.entries()) {
+    const level = levels[index + 1]?.style.getPropertyValue("--level") ?? microphone.level.toFixed(2);
+    one.style.setProperty("--level", level);
+  }
+  if (microphone.isLost) startOrStop();
+}
+
+async function end() {
+  clearInterval(ticking);
+  ticking = undefined;
+  recording = await microphone.stop();
+  studio.hidden = true;
+  review.hidden = false;
+  player.src = URL.createObjectURL(recording.audio);
+  element("length", HTMLElement).textContent = `${clock(recording.duration)} · ${size(recording.audio.size)}`;
+  sendError.textContent = recording.audio.size > MAX_BYTES ? wordsFor(new InletError("INVALID_FILE", "", { status: 413 })) : "";
+  announce(`Recorded ${clock(recording.duration)}. Listen, send or discard.`);
+  element("send", HTMLButtonElement).focus();
+}
+
+function ready() {
+  clearInterval(ticking);
+  ticking = undefined;
+  studio.classList.remove("live");
+  studio.hidden = false;
+  review.hidden = true;
+  button.setAttribute("aria-label", "Start recording");
+  state.textContent = "Ready when you are";
+  timer.textContent = clock(0);
+  meter.replaceChildren(...Array.from({ length: BARS }, () => document.createElement("i")));
+}
+
+function discard() {
+  URL.revokeObjectURL(player.src);
+  player.removeAttribute("src");
+  recording = null;
+  ready();
+  announce("Discarded");
+  button.focus();
+}
+
+async function send() {
+  if (!recording) return;
+  stop = new AbortController();
+  sendError.textContent = "";
+  showSending(true);
+  progress(0, recording.audio.size);
+  announce("Sending your recording");
+  try {
+    const { id } = await uploadRecording(api, recording.audio, {
+      duration: recording.duration,
+      language: element("language", HTMLSelectElement).value,
+      topic: element("topic", HTMLInputElement).value.trim(),
+      onProgress: progress,
+      signal: stop.signal,
+    });
+    recording = null;
+    location.assign(`/recordings/${encodeURIComponent(id)}`);
+  } catch (error) {
+    showSending(false);
+    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), send);
+    if (isAbort(error)) announce("Cancelled. Your recording is still here.");
+    else sendError.textContent = wordsFor(error);
+    element("send", HTMLButtonElement).focus();
+  } finally {
+    stop = null;
+  }
+}
+
+/** @param {boolean} busy */
+function showSending(busy) {
+  choices.inert = busy;
+  sending.inert = !busy;
+  if (busy) element("cancel", HTMLButtonElement).focus();
+}
+
+/**
+ * @param {number} sent
+ * @param {number} total
+ */
+function progress(sent, total) {
+  bar.value = total > 0 ? sent / total : 0;
+  element("sending-percent", HTMLElement).textContent = percent(sent, total);
+}
+
+if (canRecord()) {
+  ready();
+  button.onclick = startOrStop;
+  element("discard", HTMLButtonElement).onclick = discard;
+  element("cancel", HTMLButtonElement).onclick = () => stop?.abort();
+  review.addEventListener("submit", (event) => {
+    event.preventDefault();
+    send();
+  });
+  addEventListener("beforeunload", (event) => {
+    if (recording || ticking !== undefined) event.preventDefault();
+  });
+} else {
+  studio.hidden = true;
+  element("unsupported", HTMLElement).hidden = false;
+}

@@ -1,0 +1,79 @@
+/**
+ * One recording: listen to it, read what was heard, delete it.
+ */
+
+import { InletError, wordsFor } from "../client/errors.js";
+import { clock, date } from "./format.js";
+import { announce, api, element } from "./page.js";
+import { askForToken } from "./sign-in.js";
+import { showStatus } from "./status.js";
+
+/** @typedef {import("../client/openapi.js").components["schemas"]["Insight"]} Insight */
+
+const TONES = { critical: "bad", high: "bad", medium: "busy", low: "good" };
+
+const article = element("recording", HTMLElement);
+const player = element("player", HTMLAudioElement);
+const problem = element("error", HTMLElement);
+const sure = element("sure", HTMLDialogElement);
+const id = decodeURIComponent(location.pathname.split("/").pop() ?? "");
+
+async function load() {
+  try {
+    const recording = await api.getRecording(id);
+    const title = recording.topic ?? "Untitled";
+    document.title = `${title} · Inlet`;
+    element("title", HTMLElement).textContent = title;
+    element("note", HTMLElement).textContent = `${date(recording.createdAt)} · ${clock(recording.durationSecs)}`;
+    showStatus(element("status", HTMLElement), recording.status);
+    if (recording.audioUrl) player.src = recording.audioUrl;
+    player.hidden = !recording.audioUrl;
+    showTranscript(recording.transcript?.text ?? null);
+    element("no-insights", HTMLElement).hidden = recording.insights.length > 0;
+    element("insights", HTMLElement).replaceChildren(...recording.insights.map(insight));
+    article.hidden = false;
+  } catch (error) {
+    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), load);
+    problem.textContent = wordsFor(error);
+  }
+}
+
+/** @param {string | null} text */
+function showTranscript(text) {
+  const transcript = element("transcript", HTMLElement);
+  transcript.textContent = text ?? "It appears here once somebody, or something, has listened.";
+  transcript.classList.toggle("soft", text === null);
+}
+
+/** @param {Insight} one */
+function insight({ severity, category, message, suggestion }) {
+  const item = /** @type {DocumentFragment} */ (element("insight", HTMLTemplateElement).content.cloneNode(true));
+  const badge = /** @type {HTMLElement} */ (item.querySelector(".badge"));
+  badge.textContent = severity;
+  badge.dataset.tone = TONES[severity];
+  /** @type {HTMLElement} */ (item.querySelector("b")).textContent = message;
+  /** @type {HTMLElement} */ (item.querySelector("p")).textContent = suggestion ?? category;
+  return item;
+}
+
+async function remove() {
+  problem.textContent = "";
+  try {
+    await api.deleteRecording(id);
+    location.assign("/recordings");
+  } catch (error) {
+    problem.textContent = wordsFor(error);
+  }
+}
+
+element("delete", HTMLButtonElement).onclick = () => sure.showModal();
+sure.onclose = () => {
+  if (sure.returnValue === "delete") remove();
+};
+player.onerror = async () => {
+  // The audio's address lapses after a while; a page left open gets a new one, once.
+  player.onerror = () => announce("The audio could not be loaded");
+  const { audioUrl } = await api.getRecording(id);
+  if (audioUrl) player.src = audioUrl;
+};
+load();

@@ -1,0 +1,71 @@
+/**
+ * The list of recordings, a page at a time; the page's number stands in the address.
+ */
+
+import { InletError, wordsFor } from "../client/errors.js";
+import { clock, date } from "./format.js";
+import { announce, api, element } from "./page.js";
+import { askForToken } from "./sign-in.js";
+import { showStatus } from "./status.js";
+
+const PER_PAGE = 10;
+
+/** @typedef {import("../client/openapi.js").components["schemas"]["RecordingListed"]} RecordingListed */
+
+const list = element("list", HTMLElement);
+const waiting = element("waiting", HTMLElement);
+const row = element("row", HTMLTemplateElement);
+
+const page = Math.max(1, Number.parseInt(new URLSearchParams(location.search).get("page") ?? "1", 10) || 1);
+
+async function load() {
+  waiting.hidden = false;
+  try {
+    const { sessions, total } = await api.listRecordings({ page, limit: PER_PAGE });
+    waiting.hidden = true;
+    list.replaceChildren(...sessions.map(entry));
+    list.hidden = sessions.length === 0;
+    element("empty", HTMLElement).hidden = total > 0;
+    turn(Math.max(1, Math.ceil(total / PER_PAGE)));
+    announce(total === 1 ? "One recording" : `${total} recordings`);
+  } catch (error) {
+    waiting.hidden = true;
+    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), load);
+    element("error", HTMLElement).textContent = wordsFor(error);
+  }
+}
+
+/** @param {RecordingListed} recording */
+function entry(recording) {
+  const one = /** @type {DocumentFragment} */ (row.content.cloneNode(true));
+  const link = /** @type {HTMLAnchorElement} */ (one.querySelector(".entry"));
+  const [title, note, badge] = link.children;
+  if (!title || !note || !badge) throw new Error("The row's template is broken");
+  link.href = `/recordings/${encodeURIComponent(recording.id)}`;
+  title.textContent = recording.topic ?? "Untitled";
+  note.textContent = `${date(recording.createdAt)} · ${clock(recording.durationSecs)}`;
+  showStatus(/** @type {HTMLElement} */ (badge), recording.status);
+  return one;
+}
+
+/** @param {number} pages */
+function turn(pages) {
+  element("pager", HTMLElement).hidden = pages === 1 && page === 1;
+  element("where", HTMLElement).textContent = `Page ${page} of ${pages}`;
+  lead(element("newer", HTMLAnchorElement), page - 1, page > 1);
+  lead(element("older", HTMLAnchorElement), page + 1, page < pages);
+}
+
+/**
+ * A link that leads nowhere keeps its place, so that the other one does not move under the finger.
+ * @param {HTMLAnchorElement} link
+ * @param {number} to
+ * @param {boolean} possible
+ */
+function lead(link, to, possible) {
+  link.inert = !possible;
+  if (possible) link.href = `/recordings?page=${to}`;
+  else link.removeAttribute("href");
+}
+
+load();

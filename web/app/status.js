@@ -1,0 +1,22 @@
+/**
+ * A recording's status, as a word with a colour.
+ */
+
+/** @type {Record<string, [words: string, tone: string]>} */
+const STATUSES = {
+  CREATED: ["Not sent", "bad"],
+  UPLOADED: ["Received", "good"],
+  PROCESSING: ["Listening", "busy"],
+  COMPLETED: ["Ready", "good"],
+  FAILED: ["Failed", "bad"],
+};
+
+/**
+ * @param {HTMLElement} badge
+ * @param {string} status
+ */
+export function showStatus(badge, status) {
+  const [words, tone] = STATUSES[status] ?? [status, "busy"];
+  badge.textContent = words;
+  badge.dataset.tone = tone;
+}

@@ -1,0 +1,101 @@
+/**
+ * What can go wrong, as one kind of error with a stable code, and the words a person is told, in one table.
+ */
+
+export class InletError extends Error {
+  /**
+   * @param {string} code the API's code, or one of ours: NETWORK, STORAGE, URL_EXPIRED, SESSION_ENDED
+   * @param {string} message as the API put it
+   * @param {{ status?: number, retryAfterMs?: number | null, nextAllowedAt?: string | null,
+   *           requestId?: string | null, details?: Record<string, unknown>, cause?: unknown }} [more]
+   */
+  constructor(code, message, more = {}) {
+    super(message, { cause: more.cause });
+    this.name = "InletError";
+    this.code = code;
+    /** HTTP status; 0 when there was no answer */
+    this.status = more.status ?? 0;
+    /** how long the server asks to wait, in milliseconds */
+    this.retryAfterMs = more.retryAfterMs ?? null;
+    /** when a limit ends, ISO 8601 */
+    this.nextAllowedAt = more.nextAllowedAt ?? null;
+    this.requestId = more.requestId ?? null;
+    /** whatever else the answer said
+     * @type {Record<string, unknown>} */
+    this.details = more.details ?? {};
+  }
+}
+
+/**
+ * The API's codes and ours. A function gets the error; BAD_REQUEST has a status to tell its meanings apart.
+ * @type {Record<string, string | ((error: InletError) => string)>}
+ */
+export const WORDS = {
+  ALREADY_CONFIRMED: "This photo has already been sent.",
+  ALREADY_PROCESSING: "This photo is already being worked on.",
+  BAD_REQUEST: (error) =>
+    ({
+      413: "This file is too large.",
+      415: "This kind of file is not supported.",
+    })[error.status] ?? "Something about this request was not right. Please reload the page and try again.",
+  CONTENT_MISMATCH: "This file is not what its name says. Please check it and send it again.",
+  IDEMPOTENCY_IN_PROGRESS: "We are still busy with your last try. Please wait a moment.",
+  IDEMPOTENCY_MISMATCH: "Something got mixed up. Please reload the page and try again.",
+  INTERNAL_ERROR: "Something went wrong on our side. Please try again in a moment.",
+  INVALID_DURATION: "The recording has no length. Please record again.",
+  INVALID_FILE: (error) =>
+    error.status === 413 ? "This recording is over 50 MB. Please make a shorter one." : "This is not an audio recording.",
+  MISSING_AUDIO: "The recording is empty. Please record again.",
+  NOT_CONFIRMED: "Your photo did not arrive completely. Please send it again.",
+  NOT_FOUND: "We can't find this any more.",
+  NOT_READY: "This isn't ready yet. Please wait a moment.",
+  NOT_UPLOADED: "We can't see your file yet. Please send it again.",
+  SESSION_NOT_FOUND: "This recording is not here any more.",
+  TOO_MANY_REQUESTS: (error) =>
+    error.nextAllowedAt
+      ? `You have reached the limit for now. You can go on ${when(error.nextAllowedAt)}.`
+      : "That was a little too fast. Please try again in a moment.",
+  UNAUTHORIZED: "You are not signed in, or no longer.",
+  UPLOAD_MISMATCH: "The file that arrived is not the one you chose. Please send it again.",
+  USER_NOT_FOUND: "This recording is not here any more.",
+  VALIDATION_ERROR: "Some of what you entered is missing or not quite right.",
+  VERIFICATION_FAILED: "We couldn't check your upload. Let's try again!",
+  WORKFLOW_FAILED: "We couldn't start. Please try again.",
+
+  NETWORK: "There is no connection. Please check your network and try again.",
+  SESSION_ENDED: "This upload was left for too long and has ended. Please start it again.",
+  STORAGE: "The file store did not take the file. Please try again.",
+  URL_EXPIRED: "The upload took too long to start. Please try again.",
+};
+
+/**
+ * What to tell a person.
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function wordsFor(error) {
+  const known = error instanceof InletError ? error : new InletError("INTERNAL_ERROR", String(error));
+  const words = WORDS[known.code] ?? WORDS.INTERNAL_ERROR;
+  return typeof words === "function" ? words(known) : /** @type {string} */ (words);
+}
+
+/**
+ * Whether somebody asked to stop; not a failure to show.
+ * @param {unknown} error
+ * @returns {boolean}
+ */
+export function isAbort(error) {
+  return error instanceof DOMException && error.name === "AbortError";
+}
+
+/**
+ * "at 14:30", "on Tuesday at 02:00": a moment in the reader's own time.
+ * @param {string} moment ISO 8601
+ * @returns {string}
+ */
+function when(moment) {
+  const date = new Date(moment);
+  const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
+  if (date.toDateString() === new Date().toDateString()) return `at ${time}`;
+  return `on ${date.toLocaleDateString([], { weekday: "long" })} at ${time}`;
+}
