@@ -133,7 +133,8 @@ def test_an_upload_session_runs_through_built_functions(packaged_api: httpx.Clie
     assert packaged_api.get(home).raise_for_status().json()["status"] == "completed"
 
     other = packaged_api.post("/api/mocs/uploads/sessions", json={"files": [file]}).raise_for_status().json()
-    assert packaged_api.delete(f"/api/mocs/uploads/sessions/{other['sessionId']}").status_code == 204
+    ended = packaged_api.delete(f"/api/mocs/uploads/sessions/{other['sessionId']}")
+    assert ended.status_code == 204, ended.text
 
 
 def test_a_speaking_session_runs_through_built_functions(packaged_api: httpx.Client) -> None:
