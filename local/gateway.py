@@ -70,16 +70,19 @@ class Api:
             response = await self._answer(request, incoming)
         except ClientDisconnect:
             return
-        if self._cors:
-            response = self._cors.add(request, response)
         outgoing = Response(response.body, response.status)
         outgoing.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         await outgoing(scope, receive, send)
         self._report(request, response.status, time.monotonic() - begun)
 
     async def _answer(self, request: HttpRequest, incoming: Request) -> HttpResponse:
-        if self._cors and (preflight := self._cors.answer_preflight(request)):
+        if self._cors is None:
+            return await self._answer_route(request, incoming)
+        if preflight := self._cors.answer_preflight(request):
             return preflight
+        return self._cors.add(request, await self._answer_route(request, incoming))
+
+    async def _answer_route(self, request: HttpRequest, incoming: Request) -> HttpResponse:
         if (matched := self._routes.match(request.method, request.raw_path)) is None:
             return NOT_FOUND
         route, path_parameters = matched

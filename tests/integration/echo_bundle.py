@@ -1,0 +1,29 @@
+"""The small bundle in echo/: where it is, and one that runs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from local.gateway import Gateway
+from local.sandboxes import Sandboxes
+
+TEMPLATE = Path(__file__).parent / "echo" / "template.yaml"
+
+
+@dataclass(frozen=True)
+class Echo:
+    """The bundle's functions behind an API."""
+
+    gateway: Gateway
+    sandboxes: Sandboxes
+
+    @property
+    def url(self) -> str:
+        return self.gateway.url
+
+    def stop(self) -> None:
+        self.gateway.stop()
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=30)
