@@ -65,5 +65,8 @@ class JwtAuthorizer:
             if self._keys is None:
                 address = self._authorizer.issuer.rstrip("/") + "/.well-known/openid-configuration"
                 with urllib.request.urlopen(address, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - our own setting
-                    self._keys = jwt.PyJWKClient(json.load(answer)["jwks_uri"], timeout=FETCH_SECONDS)
+                    # No pause before an unknown key is looked for: a developer's issuer changes keys at every start.
+                    self._keys = jwt.PyJWKClient(
+                        json.load(answer)["jwks_uri"], timeout=FETCH_SECONDS, cooldown_duration=0
+                    )
             return self._keys

@@ -26,5 +26,5 @@ def seed(database_url: str, storage: "S3Client", bucket: str) -> None:
     """Put every example where it belongs, as it was at first."""
     with psycopg.connect(database_url) as connection:
         image_jobs.seed(connection, storage, bucket)
-        upload_sessions.seed(connection)
+        upload_sessions.seed(connection, storage, bucket)
         speaking_sessions.seed(connection, storage, bucket)
