@@ -52,6 +52,34 @@ def status_failed(upload_id: str) -> Event:
     return _of_upload("status_failed", upload_id)
 
 
+def upload_session_created(session_id: str, sub: str, *, file_count: int, total_bytes: int) -> Event:
+    """A user began an upload session."""
+    return _of_session("upload_session_created", session_id, sub, file_count=file_count, total_bytes=total_bytes)
+
+
+def upload_session_file_completed(
+    session_id: str, sub: str, file_id: str, *, category: str, file_size: int, file_type: str
+) -> Event:
+    """A file of a session is in the bucket; size in bytes, the type as declared."""
+    properties = {"file_id": file_id, "category": category, "file_size": file_size, "file_type": file_type}
+    return _of_session("upload_session_file_completed", session_id, sub, occasion=file_id, **properties)
+
+
+def upload_session_completed(session_id: str, sub: str, *, file_count: int) -> Event:
+    """A session was finalized; the database adds `duration_ms`."""
+    return _of_session("upload_session_completed", session_id, sub, file_count=file_count)
+
+
+def upload_session_expired(session_id: str, sub: str) -> Event:
+    """A session was left alone for too long."""
+    return _of_session("upload_session_expired", session_id, sub)
+
+
+def upload_session_failed(session_id: str, sub: str, *, reason: str, occasion: str = "") -> Event:
+    """A session was aborted, or files in it lied; `occasion` tells one failure of a session from another."""
+    return _of_session("upload_session_failed", session_id, sub, occasion=f"{reason} {occasion}", reason=reason)
+
+
 def user_distinct_id(sub: str) -> str:
     """Whom the events of families B and C are about: a hash, so that PostHog learns no user name."""
     return hashlib.sha256(f"inlet user {sub}".encode()).hexdigest()[:32]
@@ -59,3 +87,8 @@ def user_distinct_id(sub: str) -> str:
 
 def _of_upload(name: str, upload_id: str, **properties: Any) -> Event:
     return Event(event_uuid(name, upload_id), name, upload_id, {"upload_id": upload_id} | properties)
+
+
+def _of_session(name: str, session_id: str, sub: str, *, occasion: str = "", **properties: Any) -> Event:
+    uuid = event_uuid(name, f"{session_id} {occasion}".rstrip())
+    return Event(uuid, name, user_distinct_id(sub), {"session_id": session_id} | properties)

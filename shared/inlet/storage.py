@@ -1,9 +1,9 @@
 """The bucket, on S3 or R2: only this module and `multipart` speak to it. Settings decide which; both know every call.
 
 Objects: `uploads/{uploadId}/original.{ext}` (a client's PUT), `work/{uploadId}/generated` (the model's answer until
-it is stored), `results/{resultId}/full.{ext}` and `results/{resultId}/preview.webp`; `files/{sessionId}/{fileId}` (arrives in parts).
-Keys are made in the code, never by a client. No botocore exception leaves this module: `ObjectMissing`, `ObjectExists` or `StorageUnavailable`
-do.
+it is stored), `results/{resultId}/full.{ext}` and `results/{resultId}/preview.webp`, `files/{sessionId}/{fileId}` (in
+parts). Keys are made in the code, never by a client. No botocore exception leaves this module: `ObjectMissing`,
+`ObjectExists` or `StorageUnavailable` do.
 """
 
 import base64

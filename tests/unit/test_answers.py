@@ -6,10 +6,18 @@ import pytest
 
 from inlet import answers, errors
 from inlet.answers import Family
-from inlet.errors import DependencyUnavailable, InletError, ObjectExists, ObjectMissing, StageError
+from inlet.errors import (
+    DependencyUnavailable,
+    InletError,
+    MultipartUploadGone,
+    ObjectExists,
+    ObjectMissing,
+    PartsRefused,
+    StageError,
+)
 
-# What never reaches a client by its own name: workflow errors, dependencies, and two that adapters' callers translate.
-INTERNAL = (StageError, DependencyUnavailable, ObjectMissing, ObjectExists)
+# What never reaches a client by its own name: workflow errors, dependencies, and some that adapters' callers translate.
+INTERNAL = (StageError, DependencyUnavailable, ObjectMissing, ObjectExists, MultipartUploadGone, PartsRefused)
 
 TREE = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, InletError)]
 

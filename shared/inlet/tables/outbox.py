@@ -24,6 +24,17 @@ recorded AS (
     ON CONFLICT (uuid) DO NOTHING
 )"""
 
+# The same for a change of many sessions: each row of `{changed}` brings the event whose session it is.
+_RECORD_EACH = """
+recorded AS (
+    INSERT INTO outbox_events (uuid, name, distinct_id, properties)
+    SELECT event.uuid, event.name, event.distinct_id, event.properties
+      FROM {changed} JOIN jsonb_to_recordset(%(events)s::jsonb)
+           AS event (uuid uuid, name text, distinct_id text, properties jsonb)
+        ON event.properties ->> 'session_id' = {changed}.id::text
+    ON CONFLICT (uuid) DO NOTHING
+)"""
+
 
 class OutboxEvent(TypedDict):
     """An undelivered event."""
@@ -38,6 +49,11 @@ class OutboxEvent(TypedDict):
 def record(changed: str, added: str = "'{}'::jsonb") -> str:
     """The CTE `recorded`, which stores `%(events)s` if the CTE `changed` has its one row."""
     return _RECORD.replace("{changed}", changed).replace("{added}", added)
+
+
+def record_each(changed: str) -> str:
+    """The CTE `recorded`, which stores those of `%(events)s` whose `session_id` is an `id` in the CTE `changed`."""
+    return _RECORD_EACH.replace("{changed}", changed)
 
 
 def parameter(*events: Event) -> str:

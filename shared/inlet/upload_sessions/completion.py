@@ -1,0 +1,89 @@
+"""Completing a file: the bucket assembles the parts, then the row says so.
+
+Killed between the two, or told so late that the client asked again, the object is there and its upload is gone: the
+bucket's HEAD decides, and the row follows.
+"""
+
+import re
+from collections.abc import Mapping
+
+from inlet import downloads, multipart, storage
+from inlet.errors import (
+    FileAlreadyCompleted,
+    MultipartUploadGone,
+    ObjectMissing,
+    PartsMismatch,
+    PartsRefused,
+    UploadLost,
+    UploadSessionClosed,
+)
+from inlet.models.session_rows import SessionFile, Slot, UploadSession
+from inlet.tables import session_files, upload_sessions
+
+_ETAG = re.compile(r"[!#-~]{1,100}")
+
+
+def complete(session: UploadSession, slot: Slot, file: SessionFile, parts: list[tuple[int, str]]) -> str:
+    """Complete a file of these parts (number and ETag, with or without quotes); the file's URL.
+
+    Raises `FileAlreadyCompleted`, `UploadSessionClosed`, `PartsMismatch`, `UploadLost`. One call to the bucket, or two.
+    """
+    refuse_completed(slot, file)
+    session.require_active()
+    etags = _checked(parts, slot.part_count(session.part_size_bytes))
+    try:
+        etag = multipart.complete(file.key, file.multipart_upload_id, etags)
+    except PartsRefused as error:
+        raise PartsMismatch(expectedParts=len(etags)) from error
+    except MultipartUploadGone:
+        etag = _assembled_before(session, file)
+    _record(session, slot, file, etag, etags)
+    return downloads.url(file.key, slot.declared.filename)
+
+
+def finish_if_assembled(session: UploadSession, slot: Slot, file: SessionFile) -> None:
+    """For a file whose upload is gone: complete its row if the object is there, else forget the registration.
+
+    Raises `FileAlreadyCompleted` or `UploadLost`: there is nothing left to send either way.
+    """
+    _record(session, slot, file, _assembled_before(session, file), {})
+    raise FileAlreadyCompleted(fileUrl=downloads.url(file.key, slot.declared.filename))
+
+
+def refuse_completed(slot: Slot, file: SessionFile) -> None:
+    """Raise `FileAlreadyCompleted`, with the URL for a client that lost the first answer."""
+    if file.completed:
+        raise FileAlreadyCompleted(fileUrl=downloads.url(file.key, slot.declared.filename))
+
+
+def _checked(parts: list[tuple[int, str]], count: int) -> dict[int, str]:
+    """Parts 1 to `count`, each once, with an ETag; anything else is a `PartsMismatch`."""
+    etags = {number: etag.strip('"') for number, etag in parts}
+    if len(etags) != len(parts) or etags.keys() != set(range(1, count + 1)):
+        raise PartsMismatch(expectedParts=count, missingParts=sorted(set(range(1, count + 1)) - etags.keys())[:100])
+    if unreadable := [number for number, etag in etags.items() if not _ETAG.fullmatch(etag)]:
+        raise PartsMismatch(expectedParts=count, wrongParts=sorted(unreadable)[:100])
+    return etags
+
+
+def _assembled_before(session: UploadSession, file: SessionFile) -> str:
+    """The ETag of the object that an earlier call assembled; raises `UploadLost`."""
+    try:
+        return storage.head(file.key).etag
+    except ObjectMissing as error:
+        session_files.drop(session.id, file.id)
+        upload_sessions.get(session.id, session.user_id).require_active()
+        raise UploadLost from error
+
+
+def _record(session: UploadSession, slot: Slot, file: SessionFile, etag: str, parts: Mapping[int, str]) -> None:
+    try:
+        session_files.complete(session, slot, file, etag, parts)
+    except FileAlreadyCompleted:
+        # Another call was first, or the registration is gone with a rejected file's.
+        now = upload_sessions.get(session.id, session.user_id)
+        refuse_completed(*now.slot_of(file.id))
+        raise
+    except UploadSessionClosed:
+        upload_sessions.get(session.id, session.user_id).require_active()
+        raise

@@ -1,0 +1,110 @@
+"""Registering files: each gets one multipart upload, which a row knows from then on.
+
+The upload is opened first and entered after. Two that register the same file both open one; the row takes the first,
+the other is dropped at once. Killed between the two, the open upload has no row: the next call opens another, and the
+sweeper drops it when the session has ended. So a row always has an open upload, and no upload outlives its session.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+
+from inlet import identifiers, keys, multipart
+from inlet.errors import InletError, StorageUnavailable, UploadSessionClosed
+from inlet.models.session_rows import Declared, SessionFile, Slot, UploadSession
+from inlet.models.upload_sessions import PartToUpload, RegisteredFile
+from inlet.tables import session_files, upload_sessions
+from inlet.tables.session_files import OpenedFile
+
+SIGNED_PARTS = 100
+"""How many parts a registration signs at once (contract, B)."""
+_PARALLEL = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A registered file, whether this call registered it, and for how many seconds its parts may be signed."""
+
+    slot: Slot
+    file: SessionFile
+    is_new: bool
+    seconds_left: int
+
+    def reply(self, part_bytes: int) -> RegisteredFile:
+        """What a client needs to send it. A completed file has no parts left to send."""
+        parts = [] if self.file.completed else self.slot.parts(part_bytes, first=1, limit=SIGNED_PARTS)
+        return RegisteredFile(
+            file_id=self.file.id,
+            upload_id=self.file.multipart_upload_id,
+            parts=[
+                PartToUpload(part_number=number, url=sign_part(self.file, number, size, self.seconds_left), size=size)
+                for number, size in parts
+            ],
+        )
+
+
+def sign_part(file: SessionFile, number: int, size: int, seconds: int) -> str:
+    """Where to PUT one part; the URL lives no longer than the session would without another call."""
+    return multipart.sign_part(file.key, file.multipart_upload_id, number, size=size, seconds=seconds)
+
+
+def register(session: UploadSession, files: Sequence[Declared]) -> list[Registration | InletError]:
+    """Register each file, or say why not; in order. Raises `UploadSessionClosed`."""
+    session.require_active()
+    slots = session.slots_for(files)
+    opened = _open_all(session, [slot for slot in slots if isinstance(slot, Slot) and slot.file is None])
+    standing = _enter(session, [file for file in opened.values() if isinstance(file, OpenedFile)])
+
+    outcomes: list[Registration | InletError] = []
+    seen: set[int] = set()
+    for slot in slots:
+        if isinstance(slot, InletError):
+            outcomes.append(slot)
+            continue
+        own = opened.get(slot.position)
+        if isinstance(own, InletError):
+            outcomes.append(own)
+            continue
+        file = slot.file or standing.files[slot.position]
+        is_new = own is not None and own.id == file.id and slot.position not in seen
+        seen.add(slot.position)
+        outcomes.append(Registration(slot, file, is_new, standing.seconds_left))
+    return outcomes
+
+
+def _open_all(session: UploadSession, slots: Sequence[Slot]) -> dict[int, OpenedFile | StorageUnavailable]:
+    """Open an upload for each slot (each once), several at a time."""
+    distinct = {slot.position: slot for slot in slots}
+    if len(distinct) < 2:
+        return {position: _open(session, slot) for position, slot in distinct.items()}
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        return dict(zip(distinct, pool.map(lambda slot: _open(session, slot), distinct.values()), strict=True))
+
+
+def _open(session: UploadSession, slot: Slot) -> OpenedFile | StorageUnavailable:
+    file_id = identifiers.new_uuid()
+    key = keys.session_file(session.id, file_id)
+    try:
+        upload_id = multipart.begin(key, content_type=slot.declared.mime_type)
+    except StorageUnavailable as error:
+        return error
+    return OpenedFile(file_id, slot.position, key, upload_id)
+
+
+def _enter(session: UploadSession, opened: Sequence[OpenedFile]) -> session_files.Registered:
+    """Enter the uploads in the table and drop those that came second, or too late."""
+    try:
+        standing = session_files.register(session.id, opened)
+    except UploadSessionClosed:
+        _drop(opened)
+        upload_sessions.get(session.id, session.user_id).require_active()
+        raise
+    _drop([file for file in opened if standing.files[file.position].id != file.id])
+    return standing
+
+
+def _drop(opened: Sequence[OpenedFile]) -> None:
+    for file in opened:
+        with suppress(StorageUnavailable):  # then the sweeper does it
+            multipart.abort(file.key, file.multipart_upload_id)

@@ -1,0 +1,63 @@
+"""The rules of upload sessions in one object: categories, sizes, deadlines. Sizes are in bytes, MB are MiB."""
+
+from dataclasses import dataclass
+
+MB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """What one category of files may be."""
+
+    max_bytes: int
+    mime_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRules:
+    """Every number an upload session is held to (contract, B); the daily quota is a setting, `SESSIONS_PER_DAY`."""
+
+    categories: dict[str, Category]
+    required_category: str
+    max_files: int
+
+    idle_seconds: int
+    """How long a session lives after its last accepted call."""
+    max_age_seconds: int
+    """How long it lives at most, however active."""
+    finalize_lease_seconds: int
+    """How long a finalizer is believed to be alive: longer than its function may run."""
+    finalize_budget_seconds: int
+    """How long one call looks into files before it says that it needs another: shorter than an API call may take."""
+    purge_grace_seconds: int
+    """How long after a session's end a call or a PUT begun before it may still leave something in the bucket."""
+
+    min_part_bytes: int
+    """The smallest part that S3 takes, the last aside. R2 wants all but the last equal, so a session has one size."""
+    max_parts: int
+    max_listed_parts: int
+    """How many parts one answer lists and signs."""
+
+    def part_bytes(self, sizes: list[int]) -> int:
+        """The part size of a session with files of these sizes: the smallest that no file needs too many parts of."""
+        needed = -(-max(sizes) // self.max_parts)
+        return max(self.min_part_bytes, -(-needed // MB) * MB)
+
+
+RULES = SessionRules(
+    categories={
+        "instruction": Category(50 * MB, ("application/pdf",)),
+        "image": Category(10 * MB, ("image/jpeg", "image/png", "image/webp", "image/heic")),
+        "parts-list": Category(5 * MB, ("text/csv", "text/plain", "application/json", "application/xml", "text/xml")),
+    },
+    required_category="instruction",
+    max_files=50,
+    idle_seconds=15 * 60,
+    max_age_seconds=24 * 60 * 60,
+    finalize_lease_seconds=60,
+    finalize_budget_seconds=20,
+    purge_grace_seconds=20 * 60,
+    min_part_bytes=5 * MB,
+    max_parts=10_000,
+    max_listed_parts=1_000,
+)
