@@ -6,7 +6,17 @@ from typing import Any
 from inlet import storage, workflow
 from inlet.errors import StorageUnavailable, WorkflowUnavailable
 from inlet.observability import logger
-from inlet.tables import idempotency_keys, jobs, object_deletions, outbox, rate_limits, speaking_sessions, uploads
+from inlet.tables import (
+    idempotency_keys,
+    jobs,
+    object_deletions,
+    outbox,
+    rate_limits,
+    speaking_sessions,
+    upload_sessions,
+    uploads,
+)
+from inlet.upload_sessions import leftovers
 
 BATCH = 100
 DEAD_MESSAGE = "Processing failed. Please try again."
@@ -14,10 +24,12 @@ _DEAD = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Reconcile jobs with the workflow, drop what was abandoned, delete objects without rows; counts by name."""
+    """Reconcile jobs with the workflow, end what was abandoned, delete objects without rows; counts by name."""
     counts = reconcile_jobs()
     counts["unconfirmed"] = _in_batches(uploads.drop_unconfirmed)
     counts["unrecorded"] = _in_batches(speaking_sessions.drop_abandoned)
+    counts["expired"] = _in_batches(upload_sessions.expire_overdue)
+    counts["purged"] = purge_sessions()
     counts["objects"] = delete_objects()
     counts["limits"] = _in_batches(rate_limits.purge)
     counts["answers"] = _in_batches(idempotency_keys.purge)
@@ -44,6 +56,20 @@ def reconcile_jobs() -> dict[str, int]:
                 return counts
         after = batch[-1].upload_id
     return counts
+
+
+def purge_sessions() -> int:
+    """Remove what ended upload sessions left in the bucket; what it refuses now comes again in five minutes."""
+    purged = 0
+    while ended := upload_sessions.to_purge(BATCH):
+        for session in ended:
+            try:
+                leftovers.remove(session)
+            except StorageUnavailable as error:
+                logger.warning("storage unavailable", extra={"session_id": session.id, "reason": str(error)})
+                return purged
+            purged += 1
+    return purged
 
 
 def delete_objects() -> int:
