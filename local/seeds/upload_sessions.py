@@ -48,7 +48,8 @@ SESSIONS: dict[str, list[SeededFile]] = {
 }
 
 _SESSION = """
-INSERT INTO upload_sessions (id, user_id, status, part_size_bytes, companion_token_hash, created_at, ended_at, expires_at)
+INSERT INTO upload_sessions
+       (id, user_id, status, part_size_bytes, companion_token_hash, created_at, ended_at, expires_at)
 VALUES (%(id)s, %(user)s, %(status)s, %(part_bytes)s, %(token_hash)s, now() - %(age)s::interval,
         CASE WHEN %(status)s = 'expired' THEN now() END, now() + %(lifetime)s::interval)
 """
