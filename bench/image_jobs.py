@@ -38,7 +38,7 @@ def round_trips(stack: LocalStack) -> list[str]:
     create, confirm, process, status, result = (handler(f"uploads/{name}") for name in names)
     picture = photograph()
     with counting(stack.database_url) as proxy:
-        use(_environment(stack) | {"DATABASE_URL": proxy.url})
+        use(_environment(stack) | {"DATABASE_URL": proxy.url, "RATE_LIMIT_BYPASS": "false"})
         status(request("GET", "/api/status/warm", headers={"x-session-token": "x"}), Context)
 
         def counted(name: str, call: object, event: dict[str, object], target: int) -> dict[str, object]:

@@ -88,6 +88,9 @@ def _isolate(function: Function, environment: dict[str, str], log: Path, shared:
     project = {"", ".", str(Path(__file__).resolve().parent.parent)}
     sys.path[:] = [str(function.folder), str(shared), *(place for place in sys.path if place not in project)]
     os.chdir(function.folder)
+    # multiprocessing imports the parent's main module first, which may have imported ours under other settings.
+    for name in [name for name in sys.modules if name.partition(".")[0] == "inlet"]:
+        del sys.modules[name]
 
 
 def _load(function: Function) -> Handler:

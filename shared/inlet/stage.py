@@ -24,13 +24,15 @@ def stage(name: Stage, *, progress: int) -> Callable[[Callable[[Job], None]], Ca
     def decorate(work: Callable[[Job], None]) -> Callable[[Payload, Any], Payload]:
         settings.refuse_unsafe()
 
-        def lambda_handler(event: Payload, _context: Any) -> Payload:
+        def lambda_handler(event: Payload, context: Any) -> Payload:
             upload_id, attempt = event["uploadId"], event["attempt"]
             job = jobs.enter(upload_id, attempt, name, progress)
             late = job.progress > progress
             if not late:
                 work(job)
-            logger.info("stage", extra={"stage": name, "upload_id": upload_id, "attempt": attempt, "late": late})
+            logger.info(
+                "stage", extra={"task": context.function_name, "upload_id": upload_id, "attempt": attempt, "late": late}
+            )
             return {"uploadId": upload_id, "attempt": attempt, "resultId": result_id_for(upload_id)}
 
         return lambda_handler
