@@ -86,9 +86,14 @@ def document() -> Json:
     merge = OpenAPIMerge(
         title="Inlet", version="0.1.0", description="Takes files in, proves what arrived, runs long work on them."
     )
+    schemas: Json = {}
     for family in FAMILIES:
         for handler in sorted((ROOT / "functions" / family).glob("*/handler.py")):
-            merge.add_schema(_part(_load(handler)))
+            part = _part(_load(handler))
+            for name, schema in part.get("components", {}).get("schemas", {}).items():
+                if schemas.setdefault(name, schema) != schema:
+                    raise ValueError(f"{handler} calls a schema {name}, as another function calls another one")
+            merge.add_schema(part)
     merged: Json = json.loads(json.dumps(merge.get_openapi_schema(), default=str))
     components = merged.setdefault("components", {})
     components["schemas"] |= _ENVELOPES

@@ -115,7 +115,7 @@ async function run() {
 function press() {
   if (!upload) return start();
   if (upload.state === "done") return startOver();
-  if (hasEnded()) return sendAgain();
+  if (hasEnded() || hasLiar()) return sendAgain();
   if (isBusy()) return upload.pause();
   if (upload.missing.length > 0) return input.click();
   run();
@@ -132,10 +132,10 @@ async function discard() {
   }
 }
 
-/** The session has ended, but the files are still here: the same again, in a new one. */
-function sendAgain() {
-  const files = upload?.items.flatMap((item) => item.file ?? []) ?? [];
-  startOver();
+/** This session will not be finished, but the good files are still here: the same again, in a new one. */
+async function sendAgain() {
+  const files = upload?.items.flatMap(({ file, error }) => (file && !(hasLiar() && error) ? [file] : [])) ?? [];
+  await discard();
   choose(files);
   if (chosen.length > 0) start();
 }
@@ -148,6 +148,8 @@ function startOver() {
   draw();
 }
 
+/** A file was not what its name says: the session cannot be finished with it, nor without it. */
+const hasLiar = () => upload?.error instanceof InletError && upload.error.code === "CONTENT_MISMATCH";
 const isBusy = () => upload !== null && ["checking", "sending", "finishing"].includes(upload.state);
 const hasEnded = () => upload?.error instanceof InletError && upload.error.code === "SESSION_ENDED";
 
@@ -182,6 +184,7 @@ function buttonWords() {
   if (!upload) return chosen.length === 1 ? "Send 1 file" : `Send ${chosen.length} files`;
   if (upload.state === "done") return "Send more files";
   if (hasEnded()) return "Start again";
+  if (hasLiar()) return "Send the others";
   if (isBusy()) return "Pause";
   if (upload.missing.length > 0) return "Choose them again";
   return upload.state === "failed" ? "Try again" : "Continue";
@@ -273,9 +276,19 @@ function offerUnfinished() {
   if (!session) return;
   const names = session.files.map((file) => file.filename);
   const few = names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${names.length - 2} more` : names.join(", ");
-  element("unfinished-words", HTMLElement).textContent = `${few}, begun on ${date(session.startedAt)}. What has arrived is kept for a short while.`;
+  element("unfinished-words", HTMLElement).textContent = `${few}, begun on ${date(session.startedAt)}. What has arrived is kept for a quarter of an hour.`;
   element("continue", HTMLButtonElement).onclick = () => reopen(session);
   element("give-up", HTMLButtonElement).onclick = () => giveUp(session.sessionId);
+  forgetIfEnded(session.sessionId);
+}
+
+/** @param {string} sessionId */
+async function forgetIfEnded(sessionId) {
+  const session = await api.getSession(sessionId).catch((error) => error);
+  const isGone = session instanceof InletError && session.status === 404;
+  if (!isGone && !["expired", "aborted", "completed"].includes(session.status)) return;
+  forgetSession(sessionId);
+  offerUnfinished();
 }
 
 /** @param {import("../client/remembered.js").RememberedSession} session */

@@ -31,6 +31,7 @@ export class InletError extends Error {
  * @type {Record<string, string | ((error: InletError) => string)>}
  */
 export const WORDS = {
+  ALREADY_COMPLETED: "This upload is finished and can no longer be discarded.",
   ALREADY_CONFIRMED: "This photo has already been sent.",
   ALREADY_PROCESSING: "This photo is already being worked on.",
   BAD_REQUEST: (error) =>
@@ -39,6 +40,7 @@ export const WORDS = {
       415: "This kind of file is not supported.",
     })[error.status] ?? "Something about this request was not right. Please reload the page and try again.",
   CONTENT_MISMATCH: "This file is not what its name says. Please check it and send it again.",
+  FINALIZE_IN_PROGRESS: "Your files are still being checked. Please wait a moment.",
   IDEMPOTENCY_IN_PROGRESS: "We are still busy with your last try. Please wait a moment.",
   IDEMPOTENCY_MISMATCH: "Something got mixed up. Please reload the page and try again.",
   INTERNAL_ERROR: "Something went wrong on our side. Please try again in a moment.",

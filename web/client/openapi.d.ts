@@ -4,6 +4,126 @@
  */
 
 export interface paths {
+    "/api/mocs/uploads/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Begin an upload session with all the files it may hold: at least one instruction, 50 files at most. */
+        post: operations["create_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions/{sessionId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How far a session is; completed files with a fresh URL. Reading does not prolong it. */
+        get: operations["read_session"];
+        put?: never;
+        post?: never;
+        /** Abort a session. A completed one stays (409); one that has expired or was aborted is gone already (204). */
+        delete: operations["abort_session"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions/{sessionId}/files": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Register a declared file: 201, and 200 with the same answer when it was registered before. */
+        post: operations["register_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions/{sessionId}/files/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Register declared files, one by one: some may be refused while the others are registered. */
+        post: operations["register_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions/{sessionId}/files/{fileId}/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Complete a registered file. The bucket's own list of parts decides; of racing callers one completes it. */
+        post: operations["complete_file"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions/{sessionId}/files/{fileId}/parts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Parts from number `from` on: where to PUT each now, and its ETag if the bucket has it. */
+        get: operations["list_parts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions/{sessionId}/finalize": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Finish a session; after success, the same answer again. 409: somebody is at it, or it takes longer: ask again. */
+        post: operations["finalize_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/process": {
         parameters: {
             query?: never;
@@ -284,7 +404,271 @@ export interface components {
         /** @enum {string} */
         Stage: "validating" | "generating" | "storing" | "watermarking" | "complete" | "failed";
         /** @enum {string} */
-        Status: "CREATED" | "UPLOADED" | "PROCESSING" | "COMPLETED" | "FAILED";
+        Status: "pending" | "processing" | "completed" | "failed";
+        /**
+         * CompleteRequest
+         * @description All parts of the file, in any order.
+         */
+        CompleteRequest: {
+            /** Parts */
+            parts: components["schemas"]["CompletedPart"][];
+        };
+        /**
+         * CompletedFile
+         * @description The file is in the bucket. `fileUrl` is valid 15 minutes; `GET …/sessions/{sessionId}` has a fresh one.
+         */
+        CompletedFile: {
+            /** Fileid */
+            fileId: string;
+            /** Fileurl */
+            fileUrl: string;
+        };
+        /**
+         * CompletedPart
+         * @description A part as the bucket answered its PUT; the ETag with or without quotes.
+         */
+        CompletedPart: {
+            /** Partnumber */
+            partNumber: number;
+            /** Etag */
+            etag: string;
+        };
+        /**
+         * CreatedSession
+         * @description Where to register files, in which parts to send them, until when.
+         */
+        CreatedSession: {
+            /** Sessionid */
+            sessionId: string;
+            /** Partsizebytes */
+            partSizeBytes: number;
+            expiresAt: components["schemas"]["Timestamp"];
+            /** Duplicates */
+            duplicates: components["schemas"]["Duplicate"][];
+            /**
+             * Companionpath
+             * @description `companionEndpoint` for stock Uppy: a path that is also a key to this one session.
+             */
+            companionPath: string;
+        };
+        /**
+         * DeclaredFile
+         * @description A file as it is declared, and again as it is registered. `size` is in bytes, `sha256` base64.
+         */
+        DeclaredFile: {
+            /**
+             * Category
+             * @enum {string}
+             */
+            category: "instruction" | "image" | "parts-list";
+            /** Filename */
+            filename: string;
+            /** Mimetype */
+            mimeType: string;
+            /** Size */
+            size: number;
+            sha256?: components["schemas"]["Sha256"] | null;
+        };
+        DeclaredFiles: components["schemas"]["DeclaredFile"][];
+        /**
+         * Duplicate
+         * @description The declared file at `index` equals this file of yours; it need not be sent again.
+         */
+        Duplicate: {
+            /** Index */
+            index: number;
+            /** Fileid */
+            fileId: string;
+            /** Fileurl */
+            fileUrl: string;
+        };
+        /**
+         * SessionRequest
+         * @description All the files a session is to hold.
+         */
+        SessionRequest: {
+            files: components["schemas"]["DeclaredFiles"];
+        };
+        /**
+         * FinalizedFile
+         * @description A file whose content is what was declared.
+         */
+        FinalizedFile: {
+            /** Index */
+            index: number;
+            /** Fileid */
+            fileId: string;
+            /** Fileurl */
+            fileUrl: string;
+            /** Category */
+            category: string;
+            /** Filename */
+            filename: string;
+            /** Mimetype */
+            mimeType: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * FinalizedSession
+         * @description All files arrived and were looked into.
+         */
+        FinalizedSession: {
+            /** Sessionid */
+            sessionId: string;
+            /**
+             * Status
+             * @default completed
+             * @constant
+             */
+            status: "completed";
+            /** Files */
+            files: components["schemas"]["FinalizedFile"][];
+        };
+        /**
+         * Part
+         * @description A part: where to PUT it, and whether the bucket has it already.
+         */
+        Part: {
+            /** Partnumber */
+            partNumber: number;
+            /** Url */
+            url: string;
+            /** Size */
+            size: number;
+            /** Uploaded */
+            uploaded: boolean;
+            /** Etag */
+            etag?: string | null;
+        };
+        /**
+         * PartList
+         * @description Parts in order; fewer than `limit`: the last ones.
+         */
+        PartList: {
+            /** Parts */
+            parts: components["schemas"]["Part"][];
+        };
+        /**
+         * FileState
+         * @description A declared file and how far it is. `fileId` is null until it is registered (or skipped as a duplicate).
+         */
+        FileState: {
+            /** Index */
+            index: number;
+            /** Fileid */
+            fileId: string | null;
+            /** Category */
+            category: string;
+            /** Filename */
+            filename: string;
+            /** Mimetype */
+            mimeType: string;
+            /** Size */
+            size: number;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "declared" | "registered" | "completed" | "duplicate";
+            /** Uploadedbytes */
+            uploadedBytes: number;
+            /** Fileurl */
+            fileUrl: string | null;
+        };
+        /**
+         * Progress
+         * @description How much of the session has arrived. Bytes of a file in flight are those the last `GET …/parts` saw.
+         */
+        Progress: {
+            /** Filescompleted */
+            filesCompleted: number;
+            /** Filestotal */
+            filesTotal: number;
+            /** Bytesuploaded */
+            bytesUploaded: number;
+            /** Bytestotal */
+            bytesTotal: number;
+        };
+        /**
+         * SessionState
+         * @description A session, its files and its progress.
+         */
+        SessionState: {
+            /** Sessionid */
+            sessionId: string;
+            status: components["schemas"]["SessionStatus"];
+            /** Partsizebytes */
+            partSizeBytes: number;
+            createdAt: components["schemas"]["Timestamp"];
+            expiresAt: components["schemas"]["Timestamp"];
+            progress: components["schemas"]["Progress"];
+            /** Files */
+            files: components["schemas"]["FileState"][];
+        };
+        /** @enum {string} */
+        SessionStatus: "active" | "finalizing" | "completed" | "expired" | "aborted";
+        /**
+         * BatchError
+         * @description Why a file of a batch was not registered.
+         */
+        BatchError: {
+            /** Error */
+            error: string;
+            /** Code */
+            code: string;
+        };
+        /**
+         * BatchRequest
+         * @description Files to register in one request.
+         */
+        BatchRequest: {
+            files: components["schemas"]["DeclaredFiles"];
+        };
+        /**
+         * BatchResult
+         * @description What registering the file at `index` alone would have answered.
+         */
+        BatchResult: {
+            /** Index */
+            index: number;
+            /** Status */
+            status: number;
+            file?: components["schemas"]["RegisteredFile"] | null;
+            error?: components["schemas"]["BatchError"] | null;
+        };
+        /**
+         * BatchResults
+         * @description One result a file, in order.
+         */
+        BatchResults: {
+            /** Results */
+            results: components["schemas"]["BatchResult"][];
+        };
+        /**
+         * PartToUpload
+         * @description Where to PUT which bytes: part `n` begins at `(n - 1) × partSizeBytes`.
+         */
+        PartToUpload: {
+            /** Partnumber */
+            partNumber: number;
+            /** Url */
+            url: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * RegisteredFile
+         * @description An opened upload: PUT every part, then complete. More than 100 parts: `GET …/parts` has the others.
+         */
+        RegisteredFile: {
+            /** Fileid */
+            fileId: string;
+            /** Uploadid */
+            uploadId: string;
+            /** Parts */
+            parts: components["schemas"]["PartToUpload"][];
+        };
         /**
          * RecordingReceived
          * @description A session whose recording is in the bucket.
@@ -292,12 +676,14 @@ export interface components {
         RecordingReceived: {
             /** Id */
             id: string;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["RecordingStatus"];
             /** Createdat */
             createdAt: string;
             /** Estimatedwaitsecs */
             estimatedWaitSecs: number;
         };
+        /** @enum {string} */
+        RecordingStatus: "CREATED" | "UPLOADED" | "PROCESSING" | "COMPLETED" | "FAILED";
         /**
          * RecordingAnnounced
          * @description A session whose recording is to be PUT: where, with which headers, until when.
@@ -305,7 +691,7 @@ export interface components {
         RecordingAnnounced: {
             /** Id */
             id: string;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["RecordingStatus"];
             /** Createdat */
             createdAt: string;
             /** Estimatedwaitsecs */
@@ -337,7 +723,7 @@ export interface components {
         RecordingListed: {
             /** Id */
             id: string;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["RecordingStatus"];
             /** Durationsecs */
             durationSecs: number;
             /** Language */
@@ -391,7 +777,7 @@ export interface components {
         RecordingDetail: {
             /** Id */
             id: string;
-            status: components["schemas"]["Status"];
+            status: components["schemas"]["RecordingStatus"];
             /** Durationsecs */
             durationSecs: number;
             /** Language */
@@ -477,6 +863,727 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    create_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SessionRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CreatedSession"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    read_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionState"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    abort_session: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `ALREADY_COMPLETED`, `FINALIZE_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    register_file: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DeclaredFile"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredFile"];
+                };
+            };
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegisteredFile"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    register_batch: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BatchRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BatchResults"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    complete_file: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sessionId: string;
+                fileId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompleteRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompletedFile"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_parts: {
+        parameters: {
+            query?: {
+                from?: number;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                sessionId: string;
+                fileId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PartList"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `VALIDATION_ERROR` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    finalize_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FinalizedSession"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `FINALIZE_IN_PROGRESS`, `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `CONTENT_MISMATCH`, `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     process_upload: {
         parameters: {
             query?: never;

@@ -19,7 +19,8 @@ const FITS_A_REQUEST = 4_000_000; // bytes; a function's request holds about 4.4
  * @returns {Promise<{ id: string }>}
  */
 export async function uploadRecording(api, audio, { duration, language = "en", topic, onProgress, signal }) {
-  const contentType = audio.type.split(";")[0] ?? "";
+  // Without its codecs; a type the API does not know is refused there.
+  const contentType = /** @type {import("./api.js").RecordingAnnouncement["contentType"]} */ (audio.type.split(";")[0]);
   const told = (/** @type {number} */ sent) => onProgress?.(Math.min(sent, audio.size), audio.size);
   if (audio.size > FITS_A_REQUEST) {
     const reserved = await api.createRecording(

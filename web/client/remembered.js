@@ -2,14 +2,16 @@
  * Unfinished upload sessions, so that a reload loses nothing that was sent. The files themselves cannot be kept: the
  * person chooses them again, and they are known by their fingerprints.
  *
- * @typedef {{ category: string, filename: string, mimeType: string, size: number, sha256?: string }} Declared
+ * @typedef {import("./categories.js").Category} Category
+ * @typedef {{ category: Category, filename: string, mimeType: string, size: number, sha256?: string }} Declared
  * @typedef {Declared & { fingerprint: string, fileId: string | null }} RememberedFile
- * @typedef {{ sessionId: string, startedAt: string, expiresAt: string, files: RememberedFile[] }} RememberedSession
+ * @typedef {{ sessionId: string, startedAt: string, files: RememberedFile[] }} RememberedSession
  */
 
 import * as storage from "./storage.js";
 
 const KEY = "inlet-upload-sessions";
+const LONGEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /**
  * @param {File} file
@@ -19,9 +21,9 @@ export function fingerprint(file) {
   return [file.name, file.size, file.lastModified].join("|");
 }
 
-/** @returns {RememberedSession[]} newest first, those that can have ended left out */
+/** @returns {RememberedSession[]} newest first, without those that have certainly ended; of the others the API knows */
 export function rememberedSessions() {
-  return all().filter((session) => Date.parse(session.expiresAt) > Date.now());
+  return all().filter((session) => Date.now() - Date.parse(session.startedAt) < LONGEST_LIFE_MS);
 }
 
 /** @param {RememberedSession} session */

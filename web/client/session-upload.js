@@ -12,7 +12,7 @@
  * @typedef {object} Item one file of the session
  * @property {File | null} file null after a reload, until it is chosen again
  * @property {string} fingerprint
- * @property {string} category
+ * @property {import("./categories.js").Category} category
  * @property {string} filename
  * @property {string} mimeType
  * @property {number} size in bytes
@@ -43,7 +43,7 @@ export class SessionUpload {
   #parallel;
   #hash;
   #onChange;
-  /** @type {{ sessionId: string, startedAt: string, expiresAt: string } | null} */
+  /** @type {{ sessionId: string, startedAt: string } | null} */
   #session = null;
   /** The bucket's parts of each file, while they are being sent.
    * @type {Map<Item, { part: Part, sent: number }[]>} */
@@ -52,7 +52,7 @@ export class SessionUpload {
 
   /**
    * @param {import("./api.js").Api} api
-   * @param {{ file: File, category: string, mimeType?: string }[]} files
+   * @param {{ file: File, category: import("./categories.js").Category, mimeType?: string }[]} files
    * @param {object} [options]
    * @param {number} [options.parallel] parts sent at the same time
    * @param {boolean} [options.hash] declare each file's SHA-256: checked on arrival, and files sent before are skipped
@@ -171,7 +171,7 @@ export class SessionUpload {
     if (this.#session) return;
     if (this.#hash) await this.#hashAll();
     const created = await this.#api.createSession({ files: this.items.map(declared) }, { signal: this.#stop.signal });
-    this.#session = { ...created, startedAt: new Date().toISOString() };
+    this.#session = { sessionId: created.sessionId, startedAt: new Date().toISOString() };
     for (const { index } of created.duplicates) Object.assign(this.items[index] ?? {}, { state: "known" });
     for (const item of this.items) if (item.state === "known") item.sent = item.size;
     this.#remember();
@@ -197,12 +197,16 @@ export class SessionUpload {
     for (const { index, file, error, status } of results) {
       const item = unknown[index];
       if (!item) continue;
-      if (file) {
-        item.fileId = file.fileId;
-        this.#parts.set(item, file.parts.map((part) => ({ part, sent: 0 })));
-      } else {
+      if (!file) {
         this.#fail(item, new InletError(error?.code ?? "INTERNAL_ERROR", error?.error ?? "", { status }));
+        continue;
       }
+      item.fileId = file.fileId;
+      // Of one that was registered before, the bucket may have parts; it is asked when the file's turn comes. So it is
+      // for a file of more parts than one answer holds.
+      const isAll = file.parts.length < PARTS_A_PAGE;
+      const parts = file.parts.map((part) => ({ part: { ...part, uploaded: false }, sent: 0 }));
+      if (status === 201 && isAll) this.#parts.set(item, parts);
     }
     this.#remember();
   }
@@ -224,7 +228,7 @@ export class SessionUpload {
       item.error = null;
       const parts = this.#parts.get(item) ?? (await this.#ask(item));
       const left = parts.flatMap(({ sent, part }, index) => (sent < part.size ? [{ item, index }] : []));
-      if (left.length === 0) await this.#complete(item);
+      if (left.length === 0 && !isFinished(item)) await this.#complete(item);
       for (const task of left) if (item.state === "sending") yield task;
     }
   }
@@ -260,18 +264,18 @@ export class SessionUpload {
     const entry = parts[index];
     if (!entry || !item.file) return;
     const start = parts.slice(0, index).reduce((sum, one) => sum + one.part.size, 0);
-    const etag = await put(
-      {
-        url: entry.part.url,
-        body: item.file.slice(start, start + entry.part.size),
-        onProgress: (sent) => {
-          entry.sent = Math.min(sent, entry.part.size - 1); // whole only when the bucket has said so
-          this.#count(item);
-        },
-        signal: this.#stop.signal,
-      },
-      async () => this.#renew(item, entry),
-    );
+    const onProgress = (/** @type {number} */ sent) => {
+      entry.sent = Math.min(sent, entry.part.size - 1); // whole only when the bucket has said so
+      this.#count(item);
+    };
+    const body = item.file.slice(start, start + entry.part.size);
+    let etag;
+    try {
+      etag = await put({ url: entry.part.url, body, onProgress, signal: this.#stop.signal }, () => this.#renew(item, entry));
+    } catch (error) {
+      onProgress(0);
+      throw error;
+    }
     entry.sent = entry.part.size;
     entry.part = { ...entry.part, uploaded: true, etag: etag ?? undefined };
     this.#count(item);
@@ -298,6 +302,7 @@ export class SessionUpload {
    */
   async #ask(item) {
     const parts = (await this.#list(item, 1)).map((part) => ({ part, sent: part.uploaded ? part.size : 0 }));
+    if (isFinished(item)) return [];
     this.#parts.set(item, parts);
     this.#count(item);
     return parts;
@@ -306,20 +311,16 @@ export class SessionUpload {
   /**
    * @param {Item} item
    * @param {number} from
-   * @returns {Promise<Part[]>}
+   * @returns {Promise<Part[]>} none when the file turns out to be complete
    */
   async #list(item, from) {
-    const { sessionId } = this.#known();
     /** @type {Part[]} */
     const all = [];
     for (;;) {
-      const { parts } = await this.#api.listParts(sessionId, item.fileId ?? "", {
-        from: from + all.length,
-        limit: PARTS_A_PAGE,
-        signal: this.#stop.signal,
-      });
-      all.push(...parts);
-      if (parts.length < PARTS_A_PAGE) return all;
+      const page = { from: from + all.length, limit: PARTS_A_PAGE, signal: this.#stop.signal };
+      const answer = await this.#ofFile(item, (sessionId, fileId) => this.#api.listParts(sessionId, fileId, page));
+      all.push(...(answer?.parts ?? []));
+      if (!answer || answer.parts.length < PARTS_A_PAGE) return all;
     }
   }
 
@@ -328,17 +329,49 @@ export class SessionUpload {
     let parts = (this.#parts.get(item) ?? []).map(({ part }) => part);
     // A bucket whose CORS rules hide ETags is asked for them.
     if (parts.some((part) => !part.etag)) parts = (await this.#ask(item)).map(({ part }) => part);
+    if (isFinished(item)) return;
     const etags = parts.map(({ partNumber, etag }) => ({ partNumber, etag: etag ?? "" }));
+    const { signal } = this.#stop;
+    const done = await this.#ofFile(item, (sessionId, fileId) => this.#api.completeFile(sessionId, fileId, etags, { signal }));
+    if (done) this.#finish(item);
+  }
+
+  /**
+   * Ask something about a registered file. Null when the answer is that it is complete already, because the answer that
+   * told so was lost; a file the session does not know as we do is registered anew by the next run.
+   * @template T
+   * @param {Item} item
+   * @param {(sessionId: string, fileId: string) => Promise<T>} question
+   * @returns {Promise<T | null>}
+   */
+  async #ofFile(item, question) {
     try {
-      await this.#api.completeFile(this.#known().sessionId, item.fileId ?? "", etags, { signal: this.#stop.signal });
+      return await question(this.#known().sessionId, item.fileId ?? "");
     } catch (error) {
-      const wasComplete = error instanceof InletError && Boolean(error.details.fileUrl);
-      if (!wasComplete) throw error;
+      if (!(error instanceof InletError) || ![400, 404].includes(error.status)) throw error;
+      if (!error.details.fileUrl) {
+        this.#unregister(item);
+        throw error;
+      }
+      this.#finish(item);
+      return null;
     }
+  }
+
+  /** @param {Item} item */
+  #finish(item) {
     item.state = "done";
     item.sent = item.size;
     this.#parts.delete(item);
     this.#onChange();
+  }
+
+  /** @param {Item} item */
+  #unregister(item) {
+    item.fileId = null;
+    item.sent = 0;
+    this.#parts.delete(item);
+    this.#remember();
   }
 
   async #finalize() {
@@ -348,22 +381,37 @@ export class SessionUpload {
         return await this.#api.finalizeSession(sessionId, { signal: this.#stop.signal });
       } catch (error) {
         if (!(error instanceof InletError)) throw error;
-        const liar = this.items.find((item) => item.fileId !== null && item.fileId === error.details.fileId);
-        if (liar) this.#fail(liar, error);
+        if (error.code === "CONTENT_MISMATCH") this.#reject(error);
         if (error.status !== 409) throw error;
         await sleep(error.retryAfterMs ?? 1000, this.#stop.signal); // another tab finalizes; its answer is ours too
       }
     }
   }
 
+  /** @param {InletError} error names the files that are not what they were declared to be; the server has dropped them */
+  #reject(error) {
+    const liars = /** @type {{ index: number }[]} */ (error.details.files ?? []);
+    for (const { index } of liars) {
+      const item = this.items[index];
+      if (!item) continue;
+      this.#unregister(item);
+      this.#fail(item, error);
+    }
+  }
+
   /** After a reload: what became of the session meanwhile. */
   async #recall() {
     const state = await this.#api.getSession(this.#known().sessionId);
-    if (!["active", "finalizing"].includes(state.status)) throw ended(state.status);
-    for (const item of this.items) {
-      const known = state.files.find((file) => file.fileId !== null && file.fileId === item.fileId);
-      if (known?.status === "completed") Object.assign(item, { state: "done", sent: item.size });
-      else if (item.fileId) await this.#ask(item);
+    if (!isOpen(state.status)) throw ended(state.status);
+    for (const { index, status, fileId } of state.files) {
+      const item = this.items[index];
+      if (!item) continue;
+      if (status === "completed" || status === "duplicate") {
+        Object.assign(item, { state: status === "completed" ? "done" : "known", sent: item.size });
+      } else if (status === "registered") {
+        item.fileId = fileId;
+        await this.#ask(item);
+      }
     }
   }
 
@@ -373,10 +421,10 @@ export class SessionUpload {
    * @returns {Promise<unknown>}
    */
   async #explained(error) {
-    if (!(error instanceof InletError) || ![400, 404, 409].includes(error.status) || !this.#session) return error;
+    if (!(error instanceof InletError) || ![400, 404].includes(error.status) || !this.#session) return error;
     try {
       const { status } = await this.#api.getSession(this.#session.sessionId);
-      return ["active", "finalizing"].includes(status) ? error : ended(status);
+      return isOpen(status) ? error : ended(status);
     } catch (another) {
       return another instanceof InletError && another.status === 404 ? ended("gone") : error;
     }
@@ -431,6 +479,9 @@ const isFinished = (item) => item.state === "done" || item.state === "known";
  * @param {unknown} error
  */
 const isOfOneFile = (error) => error instanceof InletError && ["STORAGE", "URL_EXPIRED", "NETWORK"].includes(error.code);
+
+/** @param {Schemas["SessionStatus"]} status */
+const isOpen = (status) => status === "active" || status === "finalizing";
 
 /** @param {string} status */
 const ended = (status) => new InletError("SESSION_ENDED", `The session is ${status}`);

@@ -55,7 +55,7 @@ _OTHER_NAMES = {
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}")  # BCP 47 in shape: "en", "pt-BR", "zh-Hant-TW"
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?([eE][+-]?[0-9]{1,3})?")
 
-type Status = Literal["CREATED", "UPLOADED", "PROCESSING", "COMPLETED", "FAILED"]
+type RecordingStatus = Literal["CREATED", "UPLOADED", "PROCESSING", "COMPLETED", "FAILED"]
 
 
 # What is asked
@@ -156,7 +156,7 @@ class SpeakingSession:
     """A row. `key` and `size` say where the recording lies and how many bytes it has, or, while `CREATED`, should."""
 
     id: str
-    status: Status
+    status: RecordingStatus
     duration_secs: float
     language: str
     topic: str | None
@@ -201,7 +201,7 @@ class RecordingReceived(TypedDict):
     """A session whose recording is in the bucket."""
 
     id: str
-    status: Status
+    status: RecordingStatus
     createdAt: str
     estimatedWaitSecs: int
 
@@ -218,7 +218,7 @@ class RecordingListed(TypedDict):
     """A session in a list."""
 
     id: str
-    status: Status
+    status: RecordingStatus
     durationSecs: float
     language: str
     topic: str | None
