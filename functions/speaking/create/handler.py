@@ -4,6 +4,8 @@ The row comes first and claims nothing (`CREATED`), then the object, then `UPLOA
 session is one that was never completed: the sweeper drops it with whatever lies under its key.
 """
 
+from contextlib import suppress
+
 from inlet import answers, api, authentication, forms, identifiers, json_body, keys, storage
 from inlet.authentication import User
 from inlet.errors import (
@@ -85,7 +87,8 @@ def _take_in(user: User, content_type: str, body: bytes) -> RecordingReceived:
     try:
         storage.put_once(session.key, audio.content, audio_type)
     except StorageUnavailable:
-        speaking_sessions.delete(user, session.id)  # with its object, should the PUT have arrived after all
+        with suppress(SpeakingSessionNotFound):
+            speaking_sessions.delete(user, session.id)  # with its object, should the PUT have arrived after all
         raise
     try:
         return models.received(speaking_sessions.uploaded(user, session.id))

@@ -51,18 +51,19 @@ SELECT {_COLUMNS},
  WHERE users.external_id = %(sub)s
 """
 
-# One row even for an empty page, since it carries the total.
+# Counting and turning pages read the index alone; rows are fetched for the one page. One row comes even for an empty
+# page, since it carries the total.
 _PAGE = f"""
-WITH owner AS (SELECT id FROM users WHERE external_id = %(sub)s),
-page AS (
-    SELECT {_COLUMNS}
-      FROM speaking_sessions AS session WHERE session.user_id = (SELECT id FROM owner)
-     ORDER BY session.created_at DESC, session.id DESC LIMIT %(limit)s OFFSET %(offset)s
+WITH owner AS (
+    SELECT id FROM users WHERE external_id = %(sub)s
+), page AS (
+    SELECT id FROM speaking_sessions WHERE user_id = (SELECT id FROM owner)
+     ORDER BY created_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s
 )
-SELECT counted.total, page.*
+SELECT counted.total, {_COLUMNS}
   FROM (SELECT count(*) AS total FROM speaking_sessions WHERE user_id = (SELECT id FROM owner)) AS counted
-  LEFT JOIN page ON true
- ORDER BY page.created_at DESC, page.id DESC
+  LEFT JOIN (page JOIN speaking_sessions AS session USING (id)) ON true
+ ORDER BY session.created_at DESC, session.id DESC
 """
 
 _DELETE = """
