@@ -102,8 +102,7 @@ def _install_seams() -> None:
 
     StepFunctionsParserBackend.start_execution = start_one_at_a_time  # type: ignore[method-assign]
     for chatty in ("moto", "werkzeug"):  # they log every request and every failed task; our own report says it shorter
-        logging.getLogger(chatty).addHandler(logging.NullHandler())
-        logging.getLogger(chatty).propagate = False
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
 
 
 _install_seams()
