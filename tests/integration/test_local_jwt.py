@@ -150,7 +150,7 @@ def test_client_id_stands_in_for_a_missing_audience(guarded: httpx.Client, issue
         {"aud": None},
         {"aud": []},
     ],
-    ids=str,
+    ids=lambda claims: next(iter(claims)),  # not the values: workers must collect the same names
 )
 def test_a_claim_that_is_wrong_or_missing_is_refused(
     guarded: httpx.Client, issuer: Issuer, claims: dict[str, Any]
