@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MAXIMUM_PIXELS: Final = 40_000_000
 MINIMUM_SIDE: Final = 8
 """Pixels. Less is no photograph, and a model call would be paid for nothing."""
+MAXIMUM_ASPECT: Final = 32
+"""The longer side by the shorter one: a panorama has 6; a strip would vanish when it is scaled down."""
 MAXIMUM_SCANS: Final = 100
 """A progressive JPEG has about ten. One more pass over all pixels costs an attacker a few bytes."""
 MODEL_INPUT_SIDE: Final = 2048
@@ -59,6 +61,7 @@ _INCOMPLETE: Final = "This photo is incomplete: its end is missing. Please uploa
 _DAMAGED: Final = "This photo is damaged and can't be opened. Please try another one."
 _TOO_LARGE: Final = "This photo has more than 40 megapixels. Please choose a smaller one."
 _TOO_SMALL: Final = f"This photo is less than {MINIMUM_SIDE} pixels wide or high. Please choose a larger one."
+_TOO_NARROW: Final = "This picture is too long and narrow. Please choose a photo of an ordinary shape."
 _MOVING: Final = "This is an animation, not a photo. Please choose a still picture."
 _TOO_MUCH_TEXT: Final = "This photo carries too much hidden text. Please save it again as a plain photo."
 _TOO_MANY_SCANS: Final = "This photo is stored in a way we can't accept. Please save it again as a JPEG."
@@ -176,6 +179,8 @@ def _open(content: bytes) -> Image.Image:
     image = Image.open(BytesIO(content), formats=[_FORMATS[found]])
     if min(image.size) < MINIMUM_SIDE:
         raise ImageRejected(_TOO_SMALL)
+    if max(image.size) > MAXIMUM_ASPECT * min(image.size):
+        raise ImageRejected(_TOO_NARROW)
     if found in ("image/png", "image/webp") and getattr(image, "n_frames", 1) > 1:
         raise ImageRejected(_MOVING)
     return image
@@ -241,7 +246,7 @@ def _picture(content: bytes, side: int) -> Image.Image:
     with _decoding():
         image = _open(content)
         scale = min(1.0, side / max(image.size))
-        image.draft(None, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
+        image.draft(None, (int(image.width * scale), int(image.height * scale)))
         image.load()
         orientation, profile = _orientation(image), image.info.get("icc_profile")
         image = _resizable(image)
