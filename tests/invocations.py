@@ -3,7 +3,10 @@
 import json
 import uuid
 from collections.abc import Mapping
+from io import BytesIO
 from typing import Any
+
+from PIL import Image
 
 from local.api_event import HttpRequest, build_event
 from local.template import Route
@@ -64,3 +67,10 @@ def status(upload_id: str, token: str) -> dict[str, Any]:
     return api_event(
         "GET", f"/api/status/{upload_id}", headers={"x-session-token": token}, path_parameters={"jobId": upload_id}
     )
+
+
+def photograph() -> bytes:
+    """A small PNG: what an upload is when its content does not matter."""
+    output = BytesIO()
+    Image.linear_gradient("L").resize((64, 48)).convert("RGB").save(output, "PNG")
+    return output.getvalue()

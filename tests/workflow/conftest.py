@@ -1,0 +1,53 @@
+"""A world for image jobs: killable functions on a real database, bucket and workflow engine."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+
+from local.s3_server import S3Server
+from tests import crash
+from tests.conftest import storage_settings
+from tests.workflow.world import SharedEngine, World
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[SharedEngine]:
+    """The deployed state machine on the local engine."""
+    shared = SharedEngine()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture(scope="session")
+def crash_server(
+    tmp_path_factory: pytest.TempPathFactory, engine: SharedEngine, s3: S3Server
+) -> Iterator[tuple[Path, Path]]:
+    """Where functions can be killed, and their log."""
+    environment = storage_settings(s3, "none") | engine.settings | {"STAGE": "local", "RATE_LIMIT_BYPASS": "true"}
+    with crash.serving(tmp_path_factory.mktemp("crash"), environment) as server:
+        yield server
+
+
+@pytest.fixture
+def world(
+    crash_server: tuple[Path, Path],
+    engine: SharedEngine,
+    database_url: str,
+    make_bucket: Callable[[], str],
+    storage: "S3Client",
+    tmp_path: Path,
+) -> Iterator[World]:
+    """Functions with a database and a bucket of their own."""
+    bucket = make_bucket()
+    functions = crash.Functions(
+        crash_server[0], {"DATABASE_URL": database_url, "BUCKET": bucket}, bill=tmp_path / "bill"
+    )
+    engine.functions = functions
+    with psycopg.connect(database_url, autocommit=True) as database:
+        yield World(functions, database, storage, bucket, engine)
