@@ -9,7 +9,8 @@ from inlet import storage
 _ATTR_CHARS = "!#$&+-.^_`|~"  # what RFC 5987 leaves unescaped beside letters and digits
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 _NOT_IN_QUOTES = re.compile(r"[^\w !#$&()+,\-.=@\[\]^`{}~]", re.ASCII)
-_LONGEST = 150
+_LONGEST_STEM = 140
+_LONGEST_EXTENSION = 30
 
 
 def url(key: str, filename: str) -> str:
@@ -25,11 +26,17 @@ def content_disposition(filename: str) -> str:
     """
     safe = "".join(_safe(character) for character in filename).strip(" .") or "file"
     stem, dot, extension = safe.rpartition(".")
-    if len(safe) > _LONGEST:
-        safe = f"{stem[: _LONGEST - 11]}.{extension[:10]}" if dot else safe[:_LONGEST]
-    plain = unicodedata.normalize("NFKD", safe).encode("ascii", "ignore").decode() or "file"
-    plain = _NOT_IN_QUOTES.sub("_", plain)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(safe, safe=_ATTR_CHARS)}"
+    if not dot:
+        stem, extension = extension, ""
+    stem, extension = stem[:_LONGEST_STEM], extension[:_LONGEST_EXTENSION]
+    plain = f"{_ascii(stem) or 'file'}{dot}{_ascii(extension)}"
+    encoded = quote(f"{stem}{dot}{extension}", safe=_ATTR_CHARS)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"
+
+
+def _ascii(text: str) -> str:
+    """The text without accents, and `_` for what a quoted string would need escaped."""
+    return _NOT_IN_QUOTES.sub("_", unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode())
 
 
 def _safe(character: str) -> str:

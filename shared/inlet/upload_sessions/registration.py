@@ -16,6 +16,7 @@ from inlet.models.session_rows import Declared, SessionFile, Slot, UploadSession
 from inlet.models.upload_sessions import PartToUpload, RegisteredFile
 from inlet.tables import session_files, upload_sessions
 from inlet.tables.session_files import OpenedFile
+from inlet.upload_sessions.rules import RULES
 
 SIGNED_PARTS = 100
 """How many parts a registration signs at once (contract, B)."""
@@ -44,8 +45,9 @@ class Registration:
         )
 
 
-def sign_part(file: SessionFile, number: int, size: int, seconds: int) -> str:
-    """Where to PUT one part; the URL lives no longer than the session would without another call."""
+def sign_part(file: SessionFile, number: int, size: int, seconds_left: int) -> str:
+    """Where to PUT one part; the URL dies before the session would without another call."""
+    seconds = min(seconds_left, RULES.part_url_seconds)
     return multipart.sign_part(file.key, file.multipart_upload_id, number, size=size, seconds=seconds)
 
 

@@ -25,6 +25,8 @@ class SessionRules:
     """How long a session lives after its last accepted call."""
     max_age_seconds: int
     """How long it lives at most, however active."""
+    part_url_seconds: int
+    """How long a part's URL lives at most: less than an idle session, so a client that meets a dead one is in time."""
     finalize_lease_seconds: int
     """How long a finalizer is believed to be alive: longer than its function may run."""
     finalize_budget_seconds: int
@@ -54,6 +56,7 @@ RULES = SessionRules(
     max_files=50,
     idle_seconds=15 * 60,
     max_age_seconds=24 * 60 * 60,
+    part_url_seconds=10 * 60,
     finalize_lease_seconds=60,
     finalize_budget_seconds=20,
     purge_grace_seconds=20 * 60,

@@ -1,0 +1,125 @@
+"""A client of upload sessions, as plain as one can be, and the files it sends."""
+
+import base64
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+SESSIONS = "/api/mocs/uploads/sessions"
+MB = 1024 * 1024
+PART = 5 * MB
+DEV_USER = "dev-user-00000000-0000-0000-0000-000000000001"
+
+
+@dataclass(frozen=True)
+class File:
+    """A file to send: content, and what is declared of it."""
+
+    content: bytes
+    category: str = "instruction"
+    filename: str = "manual.pdf"
+    mime_type: str = "application/pdf"
+    sha256: str | None = None
+    size: int = field(default=-1)
+
+    @property
+    def declared(self) -> dict[str, Any]:
+        """As the API takes it."""
+        size = len(self.content) if self.size < 0 else self.size
+        declared = {"category": self.category, "filename": self.filename, "mimeType": self.mime_type, "size": size}
+        return declared if self.sha256 is None else declared | {"sha256": self.sha256}
+
+    def part(self, number: int, part_bytes: int = PART) -> bytes:
+        """The content of one part."""
+        return self.content[(number - 1) * part_bytes : number * part_bytes]
+
+
+def digest(content: bytes) -> str:
+    """SHA-256 as the API writes it."""
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+def pdf(size: int = 1000, **about: Any) -> File:
+    """A PDF by its first bytes, and noise."""
+    beginning = b"%PDF-1.7\n"
+    return File(beginning + os.urandom(max(0, size - len(beginning))), **about)
+
+
+def png(size: int = 500, **about: Any) -> File:
+    """A PNG by its first bytes."""
+    content = b"\x89PNG\r\n\x1a\n" + os.urandom(size - 8)
+    return File(content, **({"category": "image", "filename": "cover.png", "mime_type": "image/png"} | about))
+
+
+def parts_list(**about: Any) -> File:
+    """A small JSON file."""
+    content = json.dumps([{"part": 3001, "count": 4}]).encode()
+    return File(
+        content, **({"category": "parts-list", "filename": "parts.json", "mime_type": "application/json"} | about)
+    )
+
+
+@dataclass
+class Session:
+    """One session over HTTP; every method is one call, and answers the response as it came."""
+
+    http: httpx.Client
+    id: str
+
+    @property
+    def path(self) -> str:
+        return f"{SESSIONS}/{self.id}"
+
+    def read(self) -> httpx.Response:
+        return self.http.get(self.path)
+
+    def register(self, file: File) -> httpx.Response:
+        return self.http.post(f"{self.path}/files", json=file.declared)
+
+    def register_batch(self, *files: File) -> httpx.Response:
+        return self.http.post(f"{self.path}/files/batch", json={"files": [file.declared for file in files]})
+
+    def parts(self, file_id: str, **query: int) -> httpx.Response:
+        return self.http.get(f"{self.path}/files/{file_id}/parts", params=query)
+
+    def complete(self, file_id: str, etags: dict[int, str]) -> httpx.Response:
+        parts = [{"partNumber": number, "etag": etag} for number, etag in etags.items()]
+        return self.http.post(f"{self.path}/files/{file_id}/complete", json={"parts": parts})
+
+    def finalize(self) -> httpx.Response:
+        return self.http.post(f"{self.path}/finalize")
+
+    def abort(self) -> httpx.Response:
+        return self.http.delete(self.path)
+
+    def send(self, file: File) -> dict[str, Any]:
+        """Register a file, PUT its parts, complete it; the answer's body."""
+        registered = self.register(file).raise_for_status().json()
+        etags = put_parts(registered["parts"], file)
+        completed: dict[str, Any] = self.complete(registered["fileId"], etags).raise_for_status().json()
+        return completed
+
+
+def create(http: httpx.Client, *files: File) -> Session:
+    """A session with these files declared."""
+    response = declare(http, *files).raise_for_status()
+    return Session(http, response.json()["sessionId"])
+
+
+def declare(http: httpx.Client, *files: File, **headers: str) -> httpx.Response:
+    """POST …/sessions."""
+    return http.post(SESSIONS, json={"files": [file.declared for file in files]}, headers=headers)
+
+
+def put_parts(parts: list[dict[str, Any]], file: File, part_bytes: int = PART) -> dict[int, str]:
+    """PUT these parts; their ETags as the bucket gave them, in quotes, by number."""
+    return {part["partNumber"]: put_part(part["url"], file.part(part["partNumber"], part_bytes)) for part in parts}
+
+
+def put_part(url: str, content: bytes) -> str:
+    """PUT one part; its ETag."""
+    return httpx.put(url, content=content, timeout=30).raise_for_status().headers["etag"]
