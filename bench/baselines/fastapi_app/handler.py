@@ -5,8 +5,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cache
-from typing import Annotated, Any
+from typing import Annotated
 
 import boto3
 from fastapi import Depends, FastAPI, Header, HTTPException, Request
@@ -14,7 +13,7 @@ from fastapi.responses import JSONResponse
 from mangum import Mangum
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
-from sqlalchemy import Engine, ForeignKey, create_engine
+from sqlalchemy import ForeignKey, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
 
 
@@ -68,21 +67,14 @@ class JobStatus(BaseModel):
 app = FastAPI(title="Inlet")
 
 
-@cache
-def storage() -> Any:
-    """The bucket's client, for the routes that sign URLs; made at the first of them."""
-    return boto3.client("s3")
-
-
-@cache
-def engine() -> Engine:
-    """The connection pool, made at the first request."""
-    return create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"), pool_size=1)
+# Outside the handler, as AWS's best practices tell: made once, used by every request of the sandbox.
+storage = boto3.client("s3")  # for the routes that sign URLs
+engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql://", "postgresql+psycopg://"), pool_size=1)
 
 
 def session() -> Iterator[Session]:
     """Yield a session for one request."""
-    with Session(engine()) as opened:
+    with Session(engine) as opened:
         yield opened
 
 
