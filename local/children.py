@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 LEASH = Path(__file__).with_name("leash.py")
 

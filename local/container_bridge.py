@@ -12,7 +12,7 @@ import socket
 import threading
 from collections.abc import Iterable
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from local.ports import HOST
 
