@@ -88,6 +88,8 @@ def matches(declared: str, head: bytes, *, complete: bool) -> bool:
     """
     media_type = declared.partition(";")[0].strip().lower()
     found = sniff(head)
+    if found is None and media_type in ("text/csv", "text/plain"):
+        return _is_code_page_text(head[:HEAD_BYTES])
     if found is None or found not in _ACCEPTED.get(media_type, frozenset()):
         return False
     if not complete or found not in _TEXT:
@@ -203,6 +205,16 @@ def _decode(head: bytes, *, complete: bool) -> str | None:
     except UnicodeDecodeError:
         return None
     return text if text and not _BINARY_CHARACTER.search(text) else None
+
+
+def _is_code_page_text(head: bytes) -> bool:
+    """Tell text in Windows-1252, as spreadsheets still save CSV: mostly ASCII, no control character, no page."""
+    try:
+        text = head.decode("cp1252")
+    except UnicodeDecodeError:
+        return False
+    mostly_ascii = sum(byte < 0x80 for byte in head) * 4 >= len(head) * 3
+    return bool(text) and mostly_ascii and not _BINARY_CHARACTER.search(text) and _sniff_text(text) in _TEXT
 
 
 def _sniff_text(text: str | None) -> str | None:

@@ -147,6 +147,22 @@ class TestSniff:
         assert sniff(ebml(b"webm", b"\x01" + length.to_bytes(7))) == "audio/webm"
 
     @pytest.mark.parametrize(
+        ("head", "accepted"),
+        [
+            ("Größe;Menge\r\nFuß;3".encode("cp1252"), True),
+            ("Preis;5 €".encode("cp1252"), True),
+            ("<p>Größe".encode("cp1252"), False),
+            ("Größe".encode("cp1252") + b"\x00", False),
+            (b"\xff\xff\xff\xff" * 200, False),
+            (b"a;b\x81", False),  # no character of the code page
+        ],
+    )
+    def test_a_spreadsheets_code_page(self, head: bytes, *, accepted: bool) -> None:
+        for complete in (True, False):
+            assert matches("text/csv", head, complete=complete) is accepted
+            assert not matches("application/json", head, complete=complete)
+
+    @pytest.mark.parametrize(
         ("text", "media_type"),
         [
             ("  \r\n<HTML>", "text/html"),
