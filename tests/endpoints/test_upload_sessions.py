@@ -667,12 +667,16 @@ def test_cf_state_004_already_completed(http: httpx.Client, rows: Rows) -> None:
 def test_an_upload_that_storage_has_lost_may_be_registered_again(http: httpx.Client, stack: LocalStack) -> None:
     file = pdf()
     session = create(http, file)
-    for call in (lambda one: session.complete(one["fileId"], {1: "x"}), lambda one: session.parts(one["fileId"])):
+
+    def completing(file_id: str) -> httpx.Response:
+        return session.complete(file_id, {1: "x"})
+
+    for call in (completing, session.parts):
         registered = session.register(file).json()
         stack.storage.abort_multipart_upload(
             Bucket=stack.bucket, Key=f"files/{session.id}/{registered['fileId']}", UploadId=registered["uploadId"]
         )
-        refused(call(registered), 400, "BAD_REQUEST")
+        refused(call(registered["fileId"]), 400, "BAD_REQUEST")
     session.send(file)
     assert session.finalize().status_code == 200
 
@@ -936,6 +940,7 @@ def test_enh4_events_of_a_session(http: httpx.Client, rows: Rows) -> None:
 def test_enh4_the_view_of_a_day(http: httpx.Client, rows: Rows) -> None:
     """enh4: success rate, median upload time and top failure reasons per UTC day."""
     day = datetime(2001, 2, 3).date()
+    outcomes: list[tuple[str, int | None, str | None]]
     outcomes = [("completed", 10, None)] * 3 + [("completed", 40, None), ("active", None, None)]
     outcomes += [("expired", 900, "expired")] * 2 + [("expired", 900, "content_mismatch"), ("aborted", 5, "aborted")]
     for status, seconds, reason in outcomes:

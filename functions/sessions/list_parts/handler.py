@@ -56,8 +56,10 @@ def list_parts(
             for part in multipart.uploaded_parts(file.key, file.multipart_upload_id, first=first, last=last)
         }
     except MultipartUploadGone:
-        completion.finish_if_assembled(session, slot, file)
-    seconds_left = session_files.seen(session.id, file.id, uploaded.values())
+        completion.finish(session, slot, file)
+    seconds_left = session_files.seen(session, file, uploaded.values())
+    if seconds_left is None:
+        completion.refuse_settled(session, file)
     return PartList(
         parts=[
             Part(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inlet import database, events
-from inlet.errors import FileAlreadyCompleted, SessionFileNotFound, UploadSessionClosed
+from inlet.errors import UploadSessionClosed
 from inlet.models.session_rows import SessionFile, Slot, UploadSession
-from inlet.tables import outbox
+from inlet.tables import outbox, upload_sessions
 from inlet.tables.upload_sessions import FREE, PROLONGED
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Registered:
     files: dict[int, SessionFile]
 
 
-def register(session_id: str, opened: Sequence[OpenedFile]) -> Registered:
+def register(session: UploadSession, opened: Sequence[OpenedFile]) -> Registered:
     """Enter opened uploads; where another was entered first, that one stands and is answered.
 
     Raises `UploadSessionClosed` when the session has ended meanwhile.
@@ -97,17 +97,17 @@ def register(session_id: str, opened: Sequence[OpenedFile]) -> Registered:
         {"id": file.id, "position": file.position, "key": file.key, "multipart_upload_id": file.multipart_upload_id}
         for file in opened
     ]
-    row = database.one(_REGISTER, {"session_id": session_id, "files": json.dumps(files)})
+    row = database.one(_REGISTER, {"session_id": session.id, "files": json.dumps(files)})
     if row is None:
-        raise UploadSessionClosed
+        raise _closed(session)
     standing = {
         file.pop("position"): SessionFile(**file, verified=False, etag=None, uploaded_bytes=0) for file in row["files"]
     }
     return Registered(row["seconds_left"], standing)
 
 
-def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, parts: Mapping[int, str]) -> None:
-    """The file's object is there. Of racing callers one wins; the others get `FileAlreadyCompleted`.
+def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, parts: Mapping[int, str]) -> bool:
+    """The file's object is there. Of racing callers one wins; False for the others: the file no longer waits for parts.
 
     Raises `UploadSessionClosed` when the session has ended meanwhile. `parts` are ETags by part number.
     """
@@ -120,7 +120,7 @@ def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, p
         file_type=slot.declared.mime_type,
     )
     sizes = dict(slot.parts(session.part_size_bytes, first=1, limit=len(parts)))
-    seen = [{"number": number, "etag": etag, "size": sizes[number]} for number, etag in parts.items()]
+    seen = [{"number": number, "etag": part_etag, "size": sizes[number]} for number, part_etag in parts.items()]
     parameters = {
         "session_id": session.id,
         "file_id": file.id,
@@ -130,26 +130,27 @@ def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, p
     }
     row = database.one(_COMPLETE, parameters)
     if row is None:
-        raise UploadSessionClosed
-    if not row["completed"]:
-        raise FileAlreadyCompleted
+        raise _closed(session)
+    return bool(row["completed"])
 
 
-def seen(session_id: str, file_id: str, parts: Iterable["UploadedPart"]) -> int:
-    """Note which parts the bucket has; how many seconds the session has left.
+def seen(session: UploadSession, file: SessionFile, parts: Iterable["UploadedPart"]) -> int | None:
+    """Note which parts the bucket has. How many seconds the session has left; None if the file waits for none.
 
-    Raises `UploadSessionClosed`, or `SessionFileNotFound` when the file is no longer waiting for parts.
+    Raises `UploadSessionClosed` when the session has ended meanwhile.
     """
     rows = [{"number": part.number, "etag": part.etag, "size": part.size} for part in parts]
-    row = database.one(_SEEN, {"session_id": session_id, "file_id": file_id, "parts": json.dumps(rows)})
+    row = database.one(_SEEN, {"session_id": session.id, "file_id": file.id, "parts": json.dumps(rows)})
     if row is None:
-        raise UploadSessionClosed
-    if not row["found"]:
-        raise SessionFileNotFound
-    seconds_left: int = row["seconds_left"]
-    return seconds_left
+        raise _closed(session)
+    return row["seconds_left"] if row["found"] else None
 
 
-def drop(session_id: str, file_id: str) -> bool:
+def drop(session: UploadSession, file: SessionFile) -> bool:
     """Forget a registration that is not completed: the file may be registered again. False if there was none."""
-    return database.execute(_DROP, {"session_id": session_id, "file_id": file_id}) > 0
+    return database.execute(_DROP, {"session_id": session.id, "file_id": file.id}) > 0
+
+
+def _closed(session: UploadSession) -> UploadSessionClosed:
+    """What became of a session that a statement found to be no longer free."""
+    return UploadSessionClosed(status=upload_sessions.get(session.id, session.user_id).state)

@@ -5,7 +5,7 @@ bucket's HEAD decides, and the row follows.
 """
 
 import re
-from collections.abc import Mapping
+from typing import NoReturn
 
 from inlet import downloads, multipart, storage
 from inlet.errors import (
@@ -15,7 +15,6 @@ from inlet.errors import (
     PartsMismatch,
     PartsRefused,
     UploadLost,
-    UploadSessionClosed,
 )
 from inlet.models.session_rows import SessionFile, Slot, UploadSession
 from inlet.tables import session_files, upload_sessions
@@ -37,23 +36,33 @@ def complete(session: UploadSession, slot: Slot, file: SessionFile, parts: list[
         raise PartsMismatch(expectedParts=len(etags)) from error
     except MultipartUploadGone:
         etag = _assembled_before(session, file)
-    _record(session, slot, file, etag, etags)
+    if not session_files.complete(session, slot, file, etag, etags):
+        refuse_settled(session, file)
     return downloads.url(file.key, slot.declared.filename)
 
 
-def finish_if_assembled(session: UploadSession, slot: Slot, file: SessionFile) -> None:
+def finish(session: UploadSession, slot: Slot, file: SessionFile) -> NoReturn:
     """For a file whose upload is gone: complete its row if the object is there, else forget the registration.
 
     Raises `FileAlreadyCompleted` or `UploadLost`: there is nothing left to send either way.
     """
-    _record(session, slot, file, _assembled_before(session, file), {})
-    raise FileAlreadyCompleted(fileUrl=downloads.url(file.key, slot.declared.filename))
+    session_files.complete(session, slot, file, _assembled_before(session, file), {})
+    refuse_settled(session, file)
 
 
 def refuse_completed(slot: Slot, file: SessionFile) -> None:
     """Raise `FileAlreadyCompleted`, with the URL for a client that lost the first answer."""
     if file.completed:
         raise FileAlreadyCompleted(fileUrl=downloads.url(file.key, slot.declared.filename))
+
+
+def refuse_settled(session: UploadSession, file: SessionFile) -> NoReturn:
+    """Say what became of a file that stopped waiting for parts while this call was under way.
+
+    Raises `FileAlreadyCompleted`, or `SessionFileNotFound` when the registration is gone.
+    """
+    refuse_completed(*upload_sessions.get(session.id, session.user_id).slot_of(file.id))
+    raise FileAlreadyCompleted
 
 
 def _checked(parts: list[tuple[int, str]], count: int) -> dict[int, str]:
@@ -71,19 +80,7 @@ def _assembled_before(session: UploadSession, file: SessionFile) -> str:
     try:
         return storage.head(file.key).etag
     except ObjectMissing as error:
-        session_files.drop(session.id, file.id)
+        if session_files.drop(session, file):
+            raise UploadLost from error
         upload_sessions.get(session.id, session.user_id).require_active()
-        raise UploadLost from error
-
-
-def _record(session: UploadSession, slot: Slot, file: SessionFile, etag: str, parts: Mapping[int, str]) -> None:
-    try:
-        session_files.complete(session, slot, file, etag, parts)
-    except FileAlreadyCompleted:
-        # Another call was first, or the registration is gone with a rejected file's.
-        now = upload_sessions.get(session.id, session.user_id)
-        refuse_completed(*now.slot_of(file.id))
-        raise
-    except UploadSessionClosed:
-        upload_sessions.get(session.id, session.user_id).require_active()
-        raise
+        refuse_settled(session, file)

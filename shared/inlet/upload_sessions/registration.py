@@ -14,7 +14,7 @@ from inlet import identifiers, keys, multipart
 from inlet.errors import InletError, StorageUnavailable, UploadSessionClosed
 from inlet.models.session_rows import Declared, SessionFile, Slot, UploadSession
 from inlet.models.upload_sessions import PartToUpload, RegisteredFile
-from inlet.tables import session_files, upload_sessions
+from inlet.tables import session_files
 from inlet.tables.session_files import OpenedFile
 from inlet.upload_sessions.rules import RULES
 
@@ -97,10 +97,9 @@ def _open(session: UploadSession, slot: Slot) -> OpenedFile | StorageUnavailable
 def _enter(session: UploadSession, opened: Sequence[OpenedFile]) -> session_files.Registered:
     """Enter the uploads in the table and drop those that came second, or too late."""
     try:
-        standing = session_files.register(session.id, opened)
+        standing = session_files.register(session, opened)
     except UploadSessionClosed:
         _drop(opened)
-        upload_sessions.get(session.id, session.user_id).require_active()
         raise
     _drop([file for file in opened if standing.files[file.position].id != file.id])
     return standing
