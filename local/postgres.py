@@ -54,7 +54,8 @@ class Postgres:
             self._initialise()
         end_orphans("postgres", self._data)
         (self._data / "postmaster.pid").unlink(missing_ok=True)  # of a killed run; nobody works here now
-        settings = ("max_connections=200", "jit=off", *(() if self._durable else FAST))
+        # Terse: the details of a failed constraint quote the row, and with it somebody's e-mail address.
+        settings = ("max_connections=200", "jit=off", "log_error_verbosity=terse", *(() if self._durable else FAST))
         self._child = Child(
             self.part,
             [
