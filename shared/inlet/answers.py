@@ -80,9 +80,9 @@ def error_body(family: Family, code: str, message: str, details: Body) -> Body:
 def documented(family: Family, success: dict[int, Any], *kinds: type[errors.InletError]) -> dict[int, Any]:
     """OpenAPI responses: `success` maps a status to its model (None: no body); errors are grouped by status.
 
-    What any endpoint may answer (an unreadable or too large body, an unexpected failure) is added.
+    What any endpoint may answer (an unreadable, too large or foreign body, an unexpected failure) is added.
     """
-    always = (errors.InvalidRequest, errors.RequestTooLarge, errors.DependencyUnavailable)
+    always = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedType, errors.DependencyUnavailable)
     codes: dict[int, list[str]] = {}
     for kind in (*kinds, *always):
         status, code = status_and_code(kind)

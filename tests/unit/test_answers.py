@@ -67,4 +67,4 @@ def test_the_api_document_names_every_code_of_a_status_once() -> None:
         Family.IMAGE_JOBS, {200: None}, errors.AlreadyProcessing, errors.AttemptsExhausted, errors.NotConfirmed
     )
     assert responses[409]["description"] == "`ALREADY_PROCESSING`, `NOT_CONFIRMED`"
-    assert responses.keys() == {200, 400, 409, 413, 500}
+    assert responses.keys() == {200, 400, 409, 413, 415, 500}
