@@ -149,6 +149,9 @@ class Invocation(socketserver.StreamRequestHandler):
         order = json.loads(self.rfile.readline())
         os.environ.update(order["environment"])
         settings.reload()
+        if order["environment"].keys() & {"S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL"}:
+            storage.client.cache_clear()
+            workflow.client.cache_clear()
         effects = Effects(order, self._tell, self.rfile.readline)
         install(effects, order)
         try:

@@ -455,7 +455,8 @@ class TestStatus:
         process(http, upload)
         seen: list[tuple[str, int, str]] = []
         ranks = ["", "validating", "generating", "storing", "watermarking", "complete"]
-        while not seen or seen[-1][0] != "complete":
+        body: dict[str, Any] = {"status": "pending"}
+        while body["status"] not in ("completed", "failed"):
             body = status(http, upload).json()
             seen.append((body["stage"] or "", body["progress"], body["updatedAt"]))
             assert (body["resultId"] is None) == (body["status"] != "completed")
@@ -463,6 +464,7 @@ class TestStatus:
         assert [progress for _, progress, _ in seen] == sorted(progress for _, progress, _ in seen)
         assert [moment for _, _, moment in seen] == sorted(moment for _, _, moment in seen)
         assert {progress for _, progress, _ in seen} <= {0, 10, 30, 70, 80, 90, 100}
+        assert seen[-1][:2] == ("complete", 100)
 
     def test_unchanged_is_304(self, http: httpx.Client, finished: Upload) -> None:
         upload = reserve(http)
