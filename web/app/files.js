@@ -19,7 +19,7 @@ const TITLES = {
   checking: "Comparing contents",
   sending: "Sending",
   paused: "Paused",
-  finishing: "Checking that all of it arrived",
+  finishing: "Checking what arrived",
   done: "All files have arrived",
   failed: "Not finished",
 };
@@ -100,7 +100,6 @@ function start() {
 
 async function run() {
   if (!upload) return;
-  complain(input, filesError, "");
   problem.textContent = "";
   announce("Sending");
   try {
@@ -113,6 +112,7 @@ async function run() {
 }
 
 function press() {
+  complain(input, filesError, "");
   if (!upload) return start();
   if (upload.state === "done") return startOver();
   if (hasEnded() || hasLiar()) return sendAgain();
@@ -186,7 +186,7 @@ function buttonWords() {
   if (hasEnded()) return "Start again";
   if (hasLiar()) return "Send the others";
   if (isBusy()) return "Pause";
-  if (upload.missing.length > 0) return "Choose them again";
+  if (upload.missing.length > 0) return upload.missing.length === 1 ? "Choose it again" : "Choose them again";
   return upload.state === "failed" ? "Try again" : "Continue";
 }
 
@@ -194,7 +194,8 @@ function drawTotal() {
   element("overview", HTMLElement).hidden = upload === null;
   if (!upload) return;
   element("total-title", HTMLElement).textContent = TITLES[upload.state];
-  element("total-detail", HTMLElement).textContent = `${size(upload.sent)} of ${size(upload.total)} · ${percent(upload.sent, upload.total)}`;
+  element("total-percent", HTMLElement).textContent = percent(upload.sent, upload.total);
+  element("total-detail", HTMLElement).textContent = `${size(upload.sent)} of ${size(upload.total)}`;
   element("total-bar", HTMLProgressElement).value = upload.total > 0 ? upload.sent / upload.total : 0;
   document.title = isBusy() ? `${percent(upload.sent, upload.total)} · Inlet` : "Send files · Inlet";
 }

@@ -21,6 +21,11 @@ export function element(id, kind, within = document) {
   return found;
 }
 
+/** The page shows what it was opened for. */
+export function settle() {
+  element("main", HTMLElement).removeAttribute("aria-busy");
+}
+
 /**
  * Have a screen reader say something; once, however often it is repeated.
  * @param {string} words

@@ -9,6 +9,7 @@ import * as storage from "../client/storage.js";
 import { announce, api, element } from "./page.js";
 
 const SEEN_KEY = "inlet-seen-job";
+const LOST = "That photo was sent from another browser, or too long ago. You can send it again here.";
 
 /** @typedef {import("../client/job.js").JobStatus} JobStatus */
 /** @typedef {"work" | "failure" | "result"} Part */
@@ -43,7 +44,7 @@ export function enter(id, options) {
   leadHome = options.leadHome;
   if (!hasSession(id)) {
     clearSession(id);
-    return leadHome("That photo was sent from another browser, or too long ago. You can send it again here.");
+    return leadHome(LOST);
   }
   run();
 }
@@ -62,12 +63,13 @@ async function run() {
     for await (const status of watchJob(api, jobId, { signal, onTrouble: showTrouble })) await follow(status);
   } catch (error) {
     if (isAbort(error)) return;
-    const lost = error instanceof InletError && ["UNAUTHORIZED", "NOT_FOUND", "NOT_UPLOADED"].includes(error.code);
-    if (lost) {
+    const code = error instanceof InletError ? error.code : "";
+    if (["UNAUTHORIZED", "NOT_FOUND", "NOT_UPLOADED"].includes(code)) {
       clearSession(jobId);
-      return leadHome(`${wordsFor(error)}`);
+      return leadHome(code === "NOT_UPLOADED" ? wordsFor(error) : LOST);
     }
-    fail(wordsFor(error), { mayRetry: !(error instanceof InletError && error.details.status === "failed") });
+    // Another try is refused once a job has failed as often as it may.
+    fail(wordsFor(error), { mayRetry: code !== "ALREADY_PROCESSING" });
   }
 }
 

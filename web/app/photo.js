@@ -5,7 +5,7 @@
  */
 
 import { getCurrentJob } from "../client/session.js";
-import { element } from "./page.js";
+import { element, settle } from "./page.js";
 import * as job from "./photo-job.js";
 import * as start from "./photo-start.js";
 
@@ -23,6 +23,7 @@ function show({ words = "", focus = false } = {}) {
   for (const one of ["start", "job"]) element(one, HTMLElement).hidden = one !== view;
   if (jobId) job.enter(decodeURIComponent(jobId), { leadHome });
   else start.enter({ words, onSent: (id) => goTo(`/processing/${encodeURIComponent(id)}`) });
+  settle();
   if (focus) element(`${view}-title`, HTMLElement).focus();
 }
 

@@ -4,7 +4,7 @@
 
 import { InletError, wordsFor } from "../client/errors.js";
 import { clock, date } from "./format.js";
-import { announce, api, element } from "./page.js";
+import { announce, api, element, settle } from "./page.js";
 import { askForToken } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
@@ -35,6 +35,8 @@ async function load() {
   } catch (error) {
     if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), load);
     problem.textContent = wordsFor(error);
+  } finally {
+    settle();
   }
 }
 

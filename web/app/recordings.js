@@ -4,7 +4,7 @@
 
 import { InletError, wordsFor } from "../client/errors.js";
 import { clock, date } from "./format.js";
-import { announce, api, element } from "./page.js";
+import { announce, api, element, settle } from "./page.js";
 import { askForToken } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
@@ -32,6 +32,8 @@ async function load() {
     waiting.hidden = true;
     if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), load);
     element("error", HTMLElement).textContent = wordsFor(error);
+  } finally {
+    settle();
   }
 }
 

@@ -27,13 +27,16 @@ export class InletError extends Error {
 }
 
 /**
- * The API's codes and ours. A function gets the error; BAD_REQUEST has a status to tell its meanings apart.
+ * The API's codes and ours. A function gets the error, where a code alone does not tell its meanings apart.
  * @type {Record<string, string | ((error: InletError) => string)>}
  */
 export const WORDS = {
   ALREADY_COMPLETED: "This upload is finished and can no longer be discarded.",
   ALREADY_CONFIRMED: "This photo has already been sent.",
-  ALREADY_PROCESSING: "This photo is already being worked on.",
+  ALREADY_PROCESSING: (error) =>
+    error.details.status === "failed"
+      ? "This photo could not be processed. Please send another one."
+      : "This photo is already being worked on.",
   BAD_REQUEST: (error) =>
     ({
       413: "This file is too large.",

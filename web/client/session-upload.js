@@ -226,6 +226,7 @@ export class SessionUpload {
       if (isFinished(item) || !item.file || !item.fileId) continue;
       item.state = "sending";
       item.error = null;
+      this.#onChange();
       const parts = this.#parts.get(item) ?? (await this.#ask(item));
       const left = parts.flatMap(({ sent, part }, index) => (sent < part.size ? [{ item, index }] : []));
       if (left.length === 0 && !isFinished(item)) await this.#complete(item);

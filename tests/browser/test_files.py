@@ -1,0 +1,279 @@
+"""Many files in a real browser: sent in parts, paused, continued after a reload, and whatever goes wrong on the way."""
+
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from local.stack import LocalStack
+from tests.browser.conftest import Traffic
+from tests.upload_sessions import MB, pdf, png
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PARTS = r"/files/[^/]+/[^/]+$"
+
+
+def written(folder: Path, name: str, content: bytes) -> Path:
+    """A file to choose."""
+    file = folder / name
+    file.write_bytes(content)
+    return file
+
+
+@pytest.fixture
+def manual(tmp_path: Path) -> Path:
+    """A PDF of 22 MB: five parts."""
+    return written(tmp_path, "manual.pdf", pdf(22 * MB).content)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Path:
+    """A PDF of 50 MB, the largest there may be: ten parts."""
+    return written(tmp_path, "plan.pdf", pdf(50 * MB).content)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> list[Path]:
+    """One small file of each category."""
+    return [
+        written(tmp_path, "notes.pdf", pdf(2000).content),
+        written(tmp_path, "cover.png", png().content),
+        written(tmp_path, "parts.csv", b"part,count\n3001,4\n" + os.urandom(4).hex().encode()),
+    ]
+
+
+def choose(page: Page, *files: Path) -> None:
+    """Open the page and choose the files."""
+    page.goto("/files")
+    page.set_input_files("#files", list(files))
+
+
+def expect_arrived(page: Page) -> None:
+    """All of it is there."""
+    expect(page.locator("#total-title")).to_have_text("All files have arrived", timeout=30_000)
+
+
+def part_number(url: str) -> int:
+    """Which part a presigned URL is for."""
+    found = re.search(r"partNumber=(\d+)", url)
+    assert found
+    return int(found[1])
+
+
+def put_parts(traffic: Traffic) -> Counter[tuple[str, int]]:
+    """How often the bucket took each part."""
+    return Counter(
+        (response.url.partition("?")[0], part_number(response.url))
+        for response in traffic.responses
+        if response.request.method == "PUT" and response.status == 200
+    )
+
+
+def test_paused_reloaded_and_continued_no_part_is_sent_twice(
+    page: Page,
+    traffic: Traffic,
+    stack: LocalStack,
+    storage: "S3Client",
+    manual: Path,
+    plan: Path,
+    small: list[Path],
+    examine: Callable[[Page, str], None],
+) -> None:
+    files = [plan, manual, *small[1:]]
+    held: list[Route] = []
+
+    def let_some_pass(route: Route) -> None:
+        # The first six parts pass, the others hang: the page is left in the middle, wherever the machine's speed is.
+        if route.request.method != "PUT" or len(put_parts(traffic)) + len(passing) < 6:
+            passing.append(route.request.url)
+            route.continue_()
+        else:
+            held.append(route)
+
+    passing: list[str] = []
+    page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", let_some_pass)
+    choose(page, *files)
+    examine(page, "files-chosen")
+    page.get_by_role("button", name="Send 4 files").click()
+    expect(page.locator("#list .file").first.locator("progress")).not_to_have_js_property("value", 0)
+    page.wait_for_function("() => document.querySelector('#total-bar').value > 0.3")
+    examine(page, "files-sending")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    sent = put_parts(traffic)
+    assert len(sent) >= 4
+    page.reload()
+
+    expect(page.get_by_text("An upload is waiting for you")).to_be_visible()
+    examine(page, "files-waiting")
+    page.unroute_all(behavior="ignoreErrors")
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_text("Choose the 4 files again")).to_be_visible()
+    page.set_input_files("#files", [manual])
+    page.set_input_files("#files", [plan, *small])
+
+    expect(page.locator("#files-error")).to_have_text("Not part of this upload: notes.pdf.")
+    expect_arrived(page)
+    examine(page, "files-arrived")
+    assert set(put_parts(traffic).values()) == {1}
+    assert len(put_parts(traffic)) == 10 + 5 + 1 + 1
+    assert contents(stack, storage, traffic) == Counter(hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
+    page.reload()
+    expect(page.get_by_text("An upload is waiting for you")).to_be_hidden()
+
+
+def contents(stack: LocalStack, storage: "S3Client", traffic: Traffic) -> Counter[str]:
+    """Digests of what the bucket has now of what the page sent."""
+    keys = {response.url.partition("?")[0].partition(f"/{stack.bucket}/")[2] for response in traffic.responses} - {""}
+    bodies = (storage.get_object(Bucket=stack.bucket, Key=key)["Body"].read() for key in keys)
+    return Counter(hashlib.sha256(body).hexdigest() for body in bodies)
+
+
+def test_failing_parts_and_lapsed_addresses_are_overcome(
+    page: Page, traffic: Traffic, stack: LocalStack, manual: Path
+) -> None:
+    tries: Counter[int] = Counter()
+
+    def stumble(route: Route) -> None:
+        number = part_number(route.request.url)
+        tries[number] += 1
+        if number == 2 and tries[number] == 1:
+            route.abort("connectionreset")
+        elif number == 3 and tries[number] == 1:
+            route.continue_(url=route.request.url.replace("X-Amz-Expires=", "X-Amz-Expires=1"))  # the bucket refuses
+        else:
+            route.continue_()
+
+    page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", stumble)
+    choose(page, manual)
+    page.get_by_role("button", name="Send 1 file").click()
+
+    expect_arrived(page)
+    assert tries == {1: 1, 2: 2, 3: 2, 4: 1, 5: 1}
+    assert traffic.answers(PARTS, "PUT").count(403) == 1
+    assert len(traffic.calls("/parts$", "GET")) == 1, "only the refused address was asked for again"
+
+
+def test_no_more_parts_at_once_than_four(page: Page, stack: LocalStack, plan: Path) -> None:
+    waiting: list[Route] = []
+    page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", lambda route: waiting.append(route))
+    choose(page, plan)
+    page.get_by_role("button", name="Send 1 file").click()
+
+    for _ in range(50):
+        if len(waiting) < 4:
+            page.wait_for_timeout(100)
+    page.wait_for_timeout(300)
+    assert len(waiting) == 4
+    page.unroute_all(behavior="ignoreErrors")
+
+
+def test_what_was_sent_before_is_skipped(page: Page, traffic: Traffic, small: list[Path]) -> None:
+    choose(page, *small)
+    page.get_by_label("Compare contents first").check()
+    page.get_by_role("button", name="Send 3 files").click()
+    expect_arrived(page)
+    assert len(put_parts(traffic)) == 3
+
+    page.get_by_role("button", name="Send more files").click()
+    page.set_input_files("#files", small)
+    page.get_by_role("button", name="Send 3 files").click()
+    expect_arrived(page)
+    expect(page.get_by_text("Sent before, skipped")).to_have_count(3)
+    assert len(put_parts(traffic)) == 3
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_a_file_that_lies_is_named_and_the_others_can_go(page: Page, small: list[Path], tmp_path: Path) -> None:
+    liar = written(tmp_path, "holiday.png", b"not a picture at all" * 20)
+    choose(page, *small, liar)
+    page.get_by_role("button", name="Send 4 files").click()
+
+    row = page.get_by_role("listitem").filter(has_text="holiday.png")
+    expect(row).to_contain_text("This file is not what its name says", timeout=15_000)
+    page.get_by_role("button", name="Send the others").click()
+    expect_arrived(page)
+    expect(page.locator("#list .file")).to_have_count(3)
+
+
+def test_a_session_that_ended_meanwhile_is_begun_anew(
+    page: Page, stack: LocalStack, manual: Path, examine: Callable[[Page, str], None]
+) -> None:
+    page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", lambda _: None)
+    choose(page, manual)
+    page.get_by_role("button", name="Send 1 file").click()
+    page.wait_for_function("() => document.querySelector('.file').dataset.state === 'sending'")
+    page.get_by_role("button", name="Pause").click()
+    with psycopg.connect(stack.database_url, autocommit=True) as connection:
+        connection.execute("UPDATE upload_sessions SET expires_at = now() - interval '1 minute'")
+    page.unroute_all(behavior="ignoreErrors")
+
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("alert").filter(has_text="left for too long")).to_be_visible(timeout=30_000)
+    examine(page, "files-ended")
+    page.get_by_role("button", name="Start again").click()
+    expect_arrived(page)
+
+
+def test_what_cannot_be_sent_is_said_before(page: Page, traffic: Traffic, small: list[Path], tmp_path: Path) -> None:
+    page.goto("/files")
+    page.set_input_files(
+        "#files",
+        [
+            written(tmp_path, "letter.docx", b"x"),
+            written(tmp_path, "huge.csv", bytes(5 * MB + 1)),
+            written(tmp_path, "empty.pdf", b""),
+            small[1],
+        ],
+    )
+    expect(page.locator("#files-error")).to_have_text(
+        "letter.docx is not of a kind we take. huge.csv has 5.0 MB; at most 5.0 MB fit. empty.pdf is empty."
+    )
+    page.get_by_role("button", name="Send 1 file").click()
+    expect(page.locator("#files-error")).to_have_text("Please add at least one PDF with instructions.")
+    expect(page.locator("#files")).to_be_focused()
+    page.get_by_role("button", name="Remove cover.png").click()
+    expect(page.locator("#list .file")).to_have_count(0)
+    assert traffic.calls("/api/") == []
+
+
+def test_the_daily_limit_is_told_with_its_end(
+    new_page: Callable[..., Page], start_stack: Callable[..., LocalStack], small: list[Path]
+) -> None:
+    limited = start_stack(SESSIONS_PER_DAY="1", RATE_LIMIT_BYPASS="false")
+    page = new_page(base_url=limited.url, timezone_id="Europe/Berlin")
+    choose(page, *small)
+    page.get_by_role("button", name="Send 3 files").click()
+    expect_arrived(page)
+    page.get_by_role("button", name="Send more files").click()
+    page.set_input_files("#files", small)
+    page.get_by_role("button", name="Send 3 files").click()
+    words = re.compile(r"You have reached the limit for now\. You can go on (on \w+ )?at 0[12]:00\.")  # UTC midnight
+    expect(page.locator("#error")).to_have_text(words)
+
+
+def test_strangers_are_asked_to_sign_in(
+    new_page: Callable[..., Page],
+    traffic: Traffic,
+    start_stack: Callable[..., LocalStack],
+    examine: Callable[[Page, str], None],
+) -> None:
+    closed = start_stack(AUTH_BYPASS="false")
+    page = new_page(base_url=closed.url)
+    page.goto("/recordings")
+    expect(page.get_by_role("heading", name="Please sign in")).to_be_visible()
+    expect(page.get_by_label("Access token")).to_be_focused()
+    examine(page, "sign-in")
+    page.get_by_label("Access token").fill("a.b.c")
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Access token")).to_be_empty()
+    assert [call.headers.get("authorization") for call in traffic.calls("/api/sessions")] == [None, "Bearer a.b.c"]
