@@ -137,13 +137,14 @@ class Gateway:
             self._socket.close()
             reason = f"port {port} is in use ({error.strerror}). Choose another: PORT=8123 make run"
             raise PartFailed(self.part, reason) from error
+        self._port = self._socket.getsockname()[1]
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
         """Where clients reach the API."""
-        return f"http://{HOST}:{self._socket.getsockname()[1]}"
+        return f"http://{HOST}:{self._port}"
 
     def start(self, api: Api) -> None:
         """Listen, and answer in a thread."""
@@ -166,11 +167,20 @@ class Gateway:
                 raise PartFailed(self.part, "ended while starting.")
             time.sleep(0.005)
 
+    def check(self) -> None:
+        """Raise `PartFailed` when the server has ended by itself."""
+        if self._thread is not None and not self._thread.is_alive():
+            raise PartFailed(self.part, "ended by itself.")
+
     def stop(self) -> None:
-        """Stop listening, finish what was begun, close."""
+        """Stop listening, finish what was begun."""
         if self._server is not None and self._thread is not None:
             self._server.should_exit = True
             self._thread.join()
+            self._thread = None
+
+    def close(self) -> None:
+        """Give the port back."""
         self._socket.close()
 
 

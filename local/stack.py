@@ -128,6 +128,7 @@ class LocalStack:
         for part in (self._postgres, self._s3):
             if part is not None:
                 part.child.check()
+        self._gateway.check()
 
     def stop(self) -> None:
         """Stop everything, the last started first."""
@@ -145,8 +146,8 @@ class LocalStack:
         self.stop()
 
     def _start(self) -> None:
-        self._gateway = Gateway(int(self.settings["PORT"]))
-        self._stopping.append(self._gateway.stop)
+        self._gateway = Gateway(self._port())
+        self._stopping.append(self._gateway.close)
         for server in (self._s3, self._postgres):
             if server is not None:
                 server.begin()
@@ -164,10 +165,13 @@ class LocalStack:
             Api(
                 self.template,
                 self.sandboxes.invoke,
-                auth_bypass=self.settings["AUTH_BYPASS"].lower() == "true",
+                auth_bypass=self.settings["AUTH_BYPASS"].lower() in ("1", "true", "yes"),
                 report=self._report_request,
             )
         )
+        self._stopping.append(
+            self._gateway.stop
+        )  # the first to stop: the rest is there until every request is answered
 
     def _start_sandboxes(self) -> None:
         # moto takes two seconds to import: the servers and the fork server start meanwhile.
@@ -241,6 +245,12 @@ class LocalStack:
         machine = {name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ}
         settings = {name: value for name, value in self.settings.items() if not name.startswith("AWS_")}
         return machine | settings | own
+
+    def _port(self) -> int:
+        try:
+            return int(self.settings["PORT"])
+        except ValueError as error:
+            raise PartFailed("API gateway", f"PORT must be a number, not {self.settings['PORT']!r}.") from error
 
     def _own_postgres(self, *, durable: bool) -> Postgres:
         self._directory.mkdir(parents=True, exist_ok=True)

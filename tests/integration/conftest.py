@@ -47,6 +47,7 @@ def serve_echo(echo_sandboxes: Sandboxes) -> Iterator[Callable[..., Echo]]:
     yield serve
     for gateway in gateways:
         gateway.stop()
+        gateway.close()
 
 
 @pytest.fixture(scope="session")

@@ -341,7 +341,7 @@ def test_nobody_connects_before_the_start() -> None:
     address = urlsplit(gateway.url)
     with pytest.raises(ConnectionRefusedError), socket.create_connection((address.hostname, address.port)):
         pass
-    gateway.stop()
+    gateway.close()
 
 
 def test_a_stopping_gateway_finishes_what_was_begun(serve_echo: Callable[..., Echo]) -> None:

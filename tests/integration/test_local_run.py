@@ -1,4 +1,4 @@
-"""`make run` as a person lives with it: the ready line, settings from the environment, Ctrl-C, crashes, starting again."""
+"""`make run` as a person lives with it: the ready line, settings from the environment, Ctrl-C, crashes, a new start."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from local.stack import PROJECT
@@ -167,6 +167,11 @@ def test_a_port_in_use_is_said_clearly(tmp_path: Path) -> None:
         status, output, errors = outcome(command(tmp_path, "run", PORT=str(port)))
     assert (status, output) == (1, "")
     assert re.fullmatch(rf"Inlet stopped\. API gateway: port {port} is in use .* PORT=8123 make run\n", errors)
+
+
+def test_a_port_that_is_no_number_is_said_clearly(tmp_path: Path) -> None:
+    status, _, errors = outcome(command(tmp_path, "run", PORT="http"))
+    assert (status, errors) == (1, "Inlet stopped. API gateway: PORT must be a number, not 'http'.\n")
 
 
 def test_ctrl_c_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 import psycopg
 import pytest
 from botocore.exceptions import ClientError
@@ -167,6 +167,33 @@ def test_the_stacks_bucket_has_the_templates_cors_and_lets_its_own_pages_in(tmp_
         for origin in (stack.url, own, "http://localhost:8000"):
             assert preflight(origin).headers["access-control-allow-origin"] == origin
         assert "access-control-allow-origin" not in preflight("https://evil.example.com").headers
+
+
+def test_a_stopping_stack_answers_what_it_was_asked(start_stack: Callable[..., LocalStack]) -> None:
+    stack = start_stack()
+    upload = httpx.post(f"{stack.url}/api/upload", json={"email": "a@example.com", "type": "image/jpeg"}).json()
+    httpx.put(upload["uploadUrl"], content=b"bytes", headers=upload["headers"]).raise_for_status()
+    answers: list[httpx.Response] = []
+    confirming = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{stack.url}/api/upload/{upload['uploadId']}/confirm", timeout=30))
+    )
+    with psycopg.connect(stack.database_url) as blocking, psycopg.connect(stack.database_url, autocommit=True) as watch:
+        blocking.execute("SELECT FROM uploads WHERE id = %s FOR UPDATE", (upload["uploadId"],))
+        confirming.start()
+        deadline = time.monotonic() + 20
+        while not watch.execute(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ).fetchone():
+            assert time.monotonic() < deadline, answers
+            time.sleep(0.01)
+        stopping = threading.Thread(target=stack.stop)
+        stopping.start()
+        time.sleep(0.3)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(stack.url)
+    confirming.join()
+    stopping.join()
+    assert [answer.status_code for answer in answers] == [200]
 
 
 def test_half_of_the_s3_settings_is_refused_by_name(tmp_path: Path) -> None:
