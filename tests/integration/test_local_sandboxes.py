@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import pytest
 
 from local.sandboxes import REQUEST_LIMIT, EventTooLarge, Outcome, Sandboxes, SandboxesStopped
