@@ -236,7 +236,7 @@ def test_what_cannot_be_sent_is_said_before(page: Page, traffic: Traffic, small:
         ],
     )
     expect(page.locator("#files-error")).to_have_text(
-        "letter.docx is not of a kind we take. huge.csv has 5.0 MB; at most 5.0 MB fit. empty.pdf is empty."
+        "letter.docx is not of a kind we take. huge.csv is too large: at most 5 MB fit. empty.pdf is empty."
     )
     page.get_by_role("button", name="Send 1 file").click()
     expect(page.locator("#files-error")).to_have_text("Please add at least one PDF with instructions.")

@@ -71,7 +71,7 @@ function problemOf(file, category) {
   if (category === null) return `${file.name} is not of a kind we take.`;
   if (file.size === 0) return `${file.name} is empty.`;
   const most = CATEGORIES[category].maxBytes;
-  if (file.size > most) return `${file.name} has ${size(file.size)}; at most ${size(most)} fit.`;
+  if (file.size > most) return `${file.name} is too large: at most ${size(most)} fit.`;
   if (chosen.some((one) => fingerprint(one.file) === fingerprint(file))) return `${file.name} is already in the list.`;
   if (chosen.length >= MAX_FILES) return `${file.name} is one too many: ${MAX_FILES} files fit.`;
   return "";

@@ -4,11 +4,11 @@
 
 /**
  * @param {number} bytes
- * @returns {string} such as "640 KB" or "4.2 MB"
+ * @returns {string} such as "640 KB", "4.2 MB" or "50 MB"
  */
 export function size(bytes) {
   if (bytes < 1024 * 1024) return `${Math.ceil(bytes / 1024)} KB`;
-  return `${(bytes / 1024 / 1024).toFixed(1)} MB`;
+  return `${Number((bytes / 1024 / 1024).toFixed(1))} MB`;
 }
 
 /**

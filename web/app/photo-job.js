@@ -126,7 +126,7 @@ async function reveal(resultId) {
 function fail(words, { mayRetry = true } = {}) {
   element("failure-reason", HTMLElement).textContent = words;
   element("retry", HTMLElement).hidden = !mayRetry;
-  show("failure", "That didn't work", "Your photo is not lost.");
+  show("failure", "That didn't work", "Here is what stopped it.");
   document.title = "Not finished · Inlet";
   announce(`That didn't work. ${words}`);
   title.focus();

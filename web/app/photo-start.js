@@ -79,7 +79,7 @@ function choose(candidate) {
 function problemOf(candidate) {
   if (imageType(candidate) === null) return "Please choose a JPEG, PNG, WebP or HEIC picture.";
   if (candidate.size === 0) return "This file is empty.";
-  if (candidate.size > MAX_IMAGE_BYTES) return `This photo has ${size(candidate.size)}; at most 25 MB fit.`;
+  if (candidate.size > MAX_IMAGE_BYTES) return `This photo is too large: at most ${size(MAX_IMAGE_BYTES)} fit.`;
   return "";
 }
 
