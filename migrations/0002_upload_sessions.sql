@@ -20,7 +20,6 @@ CREATE TABLE upload_sessions (
 );
 CREATE INDEX upload_sessions_overdue ON upload_sessions (expires_at) WHERE status IN ('active', 'finalizing');
 CREATE INDEX upload_sessions_purge ON upload_sessions (purge_after) WHERE purge_after IS NOT NULL;
-CREATE INDEX upload_sessions_created ON upload_sessions (created_at);
 
 -- A registered file: one multipart upload, from before its first part until its object is there. The row of a file that
 -- lied is deleted, and it may be registered again.
