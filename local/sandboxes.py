@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 REQUEST_LIMIT = 6_291_456  # bytes of a synchronous invocation's event
 INIT_SECONDS = 30  # Lambda allows 10; a busy two-core machine may need more
+STOP_SECONDS = 10
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["local.preload", "local.sandbox_worker"])
@@ -107,8 +108,12 @@ class Sandbox:
             return _error("Runtime.ExitError", invocation, self._how_it_ended())
         return answer
 
+    def kill(self) -> None:
+        """End the process at once. The only method another thread may call while `invoke` runs."""
+        self._process.kill()
+
     def close(self) -> None:
-        """End the process at once."""
+        """End the process at once and let go of it."""
         self._process.kill()
         self._process.join()
         self._connection.close()
@@ -196,9 +201,12 @@ class Sandboxes:
             self._changed.notify_all()
         self._starter.shutdown(cancel_futures=True)
         with self._changed:
-            remaining, self._all = self._all, set()
-        for sandbox in remaining:
-            sandbox.close()
+            for idle in self._idle.values():
+                while idle:
+                    self._discard(idle.pop())
+            for busy in self._all:
+                busy.kill()  # its invoker notices, and lets go of it
+            self._changed.wait_for(lambda: not self._all, timeout=STOP_SECONDS)
 
     def _acquire(self, name: str) -> Sandbox:
         function = self._functions[name]
@@ -240,7 +248,7 @@ class Sandboxes:
 
     def _release(self, sandbox: Sandbox) -> None:
         with self._changed:
-            if sandbox.alive:
+            if sandbox.alive and not self._stopped:
                 self._idle[sandbox.function.name].append(sandbox)
             else:
                 self._discard(sandbox)

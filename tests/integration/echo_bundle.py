@@ -1,5 +1,6 @@
 """The small bundle in echo/: where it is, and one that runs."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,3 +28,11 @@ class Echo:
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30)
+
+
+def wait_for_calls(journal: Path, count: int) -> None:
+    """Until the function has begun `count` calls that name this journal."""
+    deadline = time.monotonic() + 30
+    while not journal.exists() or len(journal.read_text().splitlines()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

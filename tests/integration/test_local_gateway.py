@@ -1,12 +1,12 @@
 """The local API Gateway: events as AWS makes them, answers as AWS reads them, its limits and its errors."""
 
 import base64
-import http.client
 import json
 import re
 import socket
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ import pytest
 
 from local.children import PartFailed
 from local.gateway import BODY_LIMIT, Gateway
-from tests.integration.echo_bundle import Echo
+from tests.integration.echo_bundle import Echo, wait_for_calls
 
 
 def event_of(response: httpx.Response) -> dict[str, Any]:
@@ -344,21 +344,21 @@ def test_nobody_connects_before_the_start() -> None:
     gateway.close()
 
 
-def test_a_stopping_gateway_finishes_what_was_begun(serve_echo: Callable[..., Echo]) -> None:
+def test_a_stopping_gateway_finishes_what_was_begun(serve_echo: Callable[..., Echo], tmp_path: Path) -> None:
     echo = serve_echo()
+    journal = tmp_path / "journal"
     statuses: list[int] = []
 
     def ask() -> None:
+        told = {"do": "sleep", "seconds": "0.5", "journal": str(journal)}
         with echo.client() as client:
-            statuses.append(client.get("/echo", params={"do": "sleep", "seconds": "0.5"}).status_code)
+            statuses.append(client.get("/echo", params=told).status_code)
 
     asking = threading.Thread(target=ask)
     asking.start()
-    address = urlsplit(echo.url)
-    connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=5)
-    connection.request("GET", "/echo")
-    assert connection.getresponse().status == 200
-    connection.close()
+    wait_for_calls(journal, 1)
     echo.stop()
     asking.join()
     assert statuses == [200]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(echo.url)

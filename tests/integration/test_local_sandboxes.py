@@ -15,6 +15,7 @@ import pytest
 from local.sandboxes import REQUEST_LIMIT, EventTooLarge, Outcome, Sandboxes, SandboxesStopped
 from local.stack import PROJECT
 from local.template import Template
+from tests.integration.echo_bundle import wait_for_calls
 
 
 def facts(sandboxes: Sandboxes, name: str = "EchoFunction", **told: Any) -> dict[str, Any]:
@@ -205,20 +206,20 @@ def test_every_outcome_is_reported(echo_template: Template, tmp_path: Path) -> N
     assert "the image is no image" in (tmp_path / "log").read_text()
 
 
-def test_stopping_ends_every_process_and_every_wait(own_sandboxes: Sandboxes) -> None:
+def test_stopping_ends_every_process_and_every_wait(own_sandboxes: Sandboxes, tmp_path: Path) -> None:
     results: list[Any] = []
+    told = {"do": "sleep", "seconds": 15, "journal": str(tmp_path / "journal")}
 
     def ask() -> None:
         try:
-            results.append(error_of(own_sandboxes.invoke("EchoFunction", {"do": "sleep", "seconds": 15}))["errorType"])
+            results.append(error_of(own_sandboxes.invoke("EchoFunction", told))["errorType"])
         except SandboxesStopped:
             results.append("stopped")
 
     asking = [threading.Thread(target=ask) for _ in range(6)]
     for thread in asking:
         thread.start()
-    while len(own_sandboxes.pids("EchoFunction")) < 4:
-        time.sleep(0.01)
+    wait_for_calls(tmp_path / "journal", 4)
     pids = own_sandboxes.pids("EchoFunction")
     own_sandboxes.stop()
     for thread in asking:
