@@ -44,6 +44,7 @@ HTTP: dict[type[errors.InletError], tuple[int, str]] = {
     errors.SessionFileNotFound: (404, "NOT_FOUND"),
     errors.UploadSessionClosed: (400, "BAD_REQUEST"),
     errors.FileNotDeclared: (400, "BAD_REQUEST"),
+    errors.MultipartOnly: (400, "BAD_REQUEST"),
     errors.FileAlreadyCompleted: (400, "BAD_REQUEST"),
     errors.PartsMismatch: (400, "BAD_REQUEST"),
     errors.UploadLost: (400, "BAD_REQUEST"),

@@ -190,6 +190,12 @@ class FileNotDeclared(InletError):
     message = "This file was not declared when the upload session was created."
 
 
+class MultipartOnly(InletError):
+    """Uppy asked for a form to send a file in."""
+
+    message = "Files are sent in parts here: set `shouldUseMultipart: true`."
+
+
 class FileAlreadyCompleted(InletError):
     """The file is complete; `details["fileUrl"]` is what a client that lost the first answer wants."""
 

@@ -38,6 +38,7 @@ EXPECTED: dict[str, int | str | set[str]] = {
     "SessionsCompleteFileFunction": 404,
     "SessionsFinalizeFunction": 404,
     "SessionsAbortFunction": 404,
+    "SessionsCompanionFunction": 404,
     "SpeakingCreateFunction": 201,
     "SpeakingCompleteFunction": 404,
     "SpeakingListFunction": 200,

@@ -124,6 +124,13 @@ class UploadSession:
                 return slot, slot.file
         raise SessionFileNotFound
 
+    def declared_as(self, filename: str, mime_type: str) -> Declared:
+        """A declared file of this name and type, one not registered yet if there is one; raises `FileNotDeclared`."""
+        alike = [slot for slot in self.slots if slot.declared[1:3] == (filename, mime_type)]
+        if not alike:
+            raise FileNotDeclared
+        return next((slot for slot in alike if slot.file is None), alike[0]).declared
+
     def slots_for(self, files: Sequence[Declared]) -> list[Slot | FileNotDeclared]:
         """The slot of each file to register, or why there is none.
 

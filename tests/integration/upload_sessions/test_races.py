@@ -162,6 +162,24 @@ def test_a_finalizer_that_slept_past_its_lease_commits_nothing(world: World, poi
     world.nothing_is_orphaned()
 
 
+@pytest.mark.parametrize("point", [1, 2, 3, 4])
+def test_of_two_finalizers_only_the_second_lease_counts(world: World, point: int) -> None:
+    """The first slept past its lease and wakes up while the second works: it neither commits nor frees the lease."""
+    liar = File(b"no PDF")
+    for file, ending in ((FILE, 200), (liar, 422)):
+        session_id = world.create(file)
+        world.complete(session_id, file)
+        with world.held(finalize(session_id), point) as first:
+            world.lapse(session_id)
+            with world.held(finalize(session_id), 1) as second:
+                lease = world.session(session_id)["lock_token"]
+                assert first.release().status == (409 if file is FILE else 422)
+                assert world.session(session_id)["lock_token"] == lease
+                assert len(world.files(session_id)) == 1
+                assert second.release().status == ending
+    world.nothing_is_orphaned()
+
+
 @pytest.mark.parametrize("point", range(4))
 @pytest.mark.parametrize("other", ["abort", "sweep"])
 def test_complete_against_the_end_of_the_session(world: World, point: int, other: str) -> None:
