@@ -163,6 +163,20 @@ def test_what_is_missing_or_wrong_is_said_where_it_is(
     assert traffic.calls("/api/") == []
 
 
+def test_a_photograph_can_be_dropped_anywhere(page: Page) -> None:
+    page.goto("/")
+    dropped = page.evaluate_handle("""() => {
+        const transfer = new DataTransfer();
+        transfer.items.add(new File(["x"], "dropped.png", { type: "image/png" }));
+        return transfer;
+    }""")
+    page.locator("h1").first.dispatch_event("dragover", {"dataTransfer": dropped})
+    expect(page.locator("#drop")).to_have_class("drop over")
+    page.locator("h1").first.dispatch_event("drop", {"dataTransfer": dropped})
+    expect(page.locator("#chosen-name")).to_have_text("dropped.png")
+    expect(page.locator("#no-preview")).to_be_visible()
+
+
 def test_a_reload_between_sending_and_confirming_loses_nothing(
     page: Page, traffic: Traffic, http: httpx.Client, jpeg: Path
 ) -> None:

@@ -6,8 +6,9 @@ import { CATEGORIES, MAX_FILES, categorize } from "../client/categories.js";
 import { InletError, wordsFor } from "../client/errors.js";
 import { fingerprint, forgetSession, rememberedSessions } from "../client/remembered.js";
 import { SessionUpload } from "../client/session-upload.js";
+import { takeDrops } from "./drops.js";
 import { date, percent, size } from "./format.js";
-import { announce, api, complain, element } from "./page.js";
+import { announce, announceProgress, api, complain, element } from "./page.js";
 import { askForToken } from "./sign-in.js";
 
 /** @typedef {import("../client/session-upload.js").Item} Item */
@@ -194,6 +195,7 @@ function drawTotal() {
   element("overview", HTMLElement).hidden = upload === null;
   if (!upload) return;
   element("total-title", HTMLElement).textContent = TITLES[upload.state];
+  if (upload.state === "sending") announceProgress(upload.sent / upload.total);
   element("total-percent", HTMLElement).textContent = percent(upload.sent, upload.total);
   element("total-detail", HTMLElement).textContent = `${size(upload.sent)} of ${size(upload.total)}`;
   element("total-bar", HTMLProgressElement).value = upload.total > 0 ? upload.sent / upload.total : 0;
@@ -322,15 +324,8 @@ input.onchange = () => {
   take([...(input.files ?? [])]);
   input.value = ""; // so that the same file can be chosen again
 };
-drop.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  drop.classList.add("over");
-});
-drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  take([...(event.dataTransfer?.files ?? [])]);
+takeDrops(drop, (files) => {
+  if (!isBusy()) take(files);
 });
 sendButton.onclick = press;
 discardButton.onclick = discard;

@@ -36,6 +36,15 @@ export function announce(words) {
 }
 
 /**
+ * Tell a screen reader how far something is, at every quarter: often enough to know, seldom enough to listen.
+ * @param {number} share 0 to 1
+ */
+export function announceProgress(share) {
+  const quarter = Math.floor(share * 4);
+  if (quarter > 0 && quarter < 4) announce(`${quarter * 25} % sent`);
+}
+
+/**
  * Mark a field as wrong and say why, or as right again.
  * @param {HTMLElement} field
  * @param {HTMLElement} where

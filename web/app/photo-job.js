@@ -6,6 +6,7 @@ import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { startJob, watchJob } from "../client/job.js";
 import { clearSession, hasSession } from "../client/session.js";
 import * as storage from "../client/storage.js";
+import { backoff, sleepUnless } from "../client/waiting.js";
 import { announce, api, element } from "./page.js";
 
 const SEEN_KEY = "inlet-seen-job";
@@ -59,7 +60,7 @@ async function run() {
   show("work", "Your portrait is on its way", "This takes about a minute. You can close the page and come back.");
   showStage(null, 0);
   try {
-    await startJob(api, jobId, { signal });
+    await start(signal);
     for await (const status of watchJob(api, jobId, { signal, onTrouble: showTrouble })) await follow(status);
   } catch (error) {
     if (isAbort(error)) return;
@@ -70,6 +71,23 @@ async function run() {
     }
     // Another try is refused once a job has failed as often as it may.
     fail(wordsFor(error), { mayRetry: code !== "ALREADY_PROCESSING" });
+  }
+}
+
+/**
+ * Until the server has been reached: a page reloaded in a tunnel has not failed.
+ * @param {AbortSignal} signal
+ */
+async function start(signal) {
+  for (let failures = 1; ; failures++) {
+    try {
+      await startJob(api, jobId, { signal });
+      return showTrouble(null);
+    } catch (error) {
+      if (!(error instanceof InletError && error.code === "NETWORK")) throw error;
+      showTrouble(error);
+      await sleepUnless(backoff(failures), ["online"], signal);
+    }
   }
 }
 
@@ -167,4 +185,5 @@ function startOver() {
 element("retry", HTMLButtonElement).onclick = run;
 element("restart", HTMLButtonElement).onclick = startOver;
 element("another", HTMLButtonElement).onclick = startOver;
+element("meanwhile", HTMLButtonElement).onclick = startOver;
 element("save", HTMLButtonElement).onclick = save;

@@ -6,14 +6,15 @@ import { Analytics } from "../client/analytics.js";
 import { isAbort, wordsFor } from "../client/errors.js";
 import { IMAGE_TYPES, MAX_IMAGE_BYTES, imageType, uploadImage } from "../client/image-upload.js";
 import { getCurrentJob, hasSession } from "../client/session.js";
+import { takeDrops } from "./drops.js";
 import { percent, size } from "./format.js";
-import { announce, api, complain, element } from "./page.js";
+import { announce, announceProgress, api, complain, element } from "./page.js";
 
 const form = element("form", HTMLFormElement);
-const drop = element("drop", HTMLElement);
 const input = element("file", HTMLInputElement);
 const chosen = element("chosen", HTMLElement);
 const picture = element("picture", HTMLImageElement);
+const noPreview = element("no-preview", HTMLElement);
 const fileError = element("file-error", HTMLElement);
 const email = element("email", HTMLInputElement);
 const emailError = element("email-error", HTMLElement);
@@ -35,11 +36,11 @@ let file = null;
 /** @type {AbortController | null} while something is being sent */
 let stop = null;
 /** @type {(jobId: string) => void} */
-let onSent = () => {};
+let goToJob = () => {};
 
-/** @param {{ words: string, onSent: (jobId: string) => void }} options `words` say why somebody was led here */
+/** @param {{ words: string, goToJob: (jobId: string) => void }} options `words` say why somebody was led here */
 export function enter(options) {
-  onSent = options.onSent;
+  goToJob = options.goToJob;
   const current = getCurrentJob();
   welcome.replaceChildren(options.words);
   if (!options.words && current !== null && hasSession(current)) welcome.replaceChildren(...linkTo(current));
@@ -51,6 +52,10 @@ function linkTo(jobId) {
   const link = document.createElement("a");
   link.href = `/processing/${encodeURIComponent(jobId)}`;
   link.textContent = "See your last portrait";
+  link.onclick = (event) => {
+    event.preventDefault(); // a page without storage would forget the token on the way
+    goToJob(jobId);
+  };
   return [link, ", or send a new photo."];
 }
 
@@ -68,7 +73,7 @@ function choose(candidate) {
   announce(`${candidate.name} chosen`);
   // Not every browser can show every picture; the name is enough then.
   URL.revokeObjectURL(picture.src);
-  picture.hidden = true;
+  picture.hidden = noPreview.hidden = true;
   picture.src = URL.createObjectURL(candidate);
 }
 
@@ -104,7 +109,7 @@ async function submit() {
     });
     stop = null;
     showSending(false);
-    onSent(jobId);
+    goToJob(jobId);
   } catch (error) {
     stop = null;
     showSending(false);
@@ -129,12 +134,14 @@ function showSending(busy) {
  */
 function progress(sent, total) {
   bar.value = sent / total;
+  announceProgress(sent / total);
   element("sending-percent", HTMLElement).textContent = percent(sent, total);
   element("sending-detail", HTMLElement).textContent =
     sent === total ? "Checking that all of it arrived …" : `${size(sent)} of ${size(total)}`;
 }
 
 picture.onload = () => (picture.hidden = false);
+picture.onerror = () => (noPreview.hidden = false);
 input.accept = [...Object.keys(IMAGE_TYPES), ".heic", ".heif"].join(",");
 input.onchange = () => choose(input.files?.[0]);
 form.addEventListener("submit", (event) => {
@@ -144,16 +151,8 @@ form.addEventListener("submit", (event) => {
 email.oninput = () => complain(email, emailError, "");
 element("cancel", HTMLButtonElement).onclick = () => stop?.abort();
 
-// Dropping anywhere on the form will do.
-form.addEventListener("dragover", (event) => {
-  event.preventDefault();
-  drop.classList.add("over");
-});
-form.addEventListener("dragleave", () => drop.classList.remove("over"));
-form.addEventListener("drop", (event) => {
-  event.preventDefault();
-  drop.classList.remove("over");
-  choose(event.dataTransfer?.files[0]);
+takeDrops(element("drop", HTMLElement), ([first]) => {
+  if (!form.closest("[hidden]")) choose(first);
 });
 addEventListener("beforeunload", (event) => {
   if (stop) event.preventDefault();

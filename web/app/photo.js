@@ -22,7 +22,7 @@ function show({ words = "", focus = false } = {}) {
   document.title = TITLES[view];
   for (const one of ["start", "job"]) element(one, HTMLElement).hidden = one !== view;
   if (jobId) job.enter(decodeURIComponent(jobId), { leadHome });
-  else start.enter({ words, onSent: (id) => goTo(`/processing/${encodeURIComponent(id)}`) });
+  else start.enter({ words, goToJob: (id) => goTo(`/processing/${encodeURIComponent(id)}`) });
   settle();
   if (focus) element(`${view}-title`, HTMLElement).focus();
 }

@@ -6,7 +6,7 @@ import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { uploadRecording } from "../client/recording-upload.js";
 import { clock, percent, size } from "./format.js";
 import { Microphone, canRecord, microphoneWords } from "./microphone.js";
-import { announce, api, element } from "./page.js";
+import { announce, announceProgress, api, element } from "./page.js";
 import { askForToken } from "./sign-in.js";
 
 const BARS = 32;
@@ -142,6 +142,7 @@ function showSending(busy) {
  */
 function progress(sent, total) {
   bar.value = total > 0 ? sent / total : 0;
+  announceProgress(bar.value);
   element("sending-percent", HTMLElement).textContent = percent(sent, total);
 }
 

@@ -49,6 +49,9 @@ export class SessionUpload {
    * @type {Map<Item, { part: Part, sent: number }[]>} */
   #parts = new Map();
   #stop = new AbortController();
+  /** Runs follow one another, so that "continue" may be pressed while "pause" is still taking effect.
+   * @type {Promise<void>} */
+  #lastRun = Promise.resolve();
 
   /**
    * @param {import("./api.js").Api} api
@@ -134,7 +137,14 @@ export class SessionUpload {
    * called again.
    * @returns {Promise<void>}
    */
-  async run() {
+  run() {
+    const earlier = this.#lastRun;
+    this.#lastRun = earlier.catch(() => {}).then(() => this.#run());
+    return this.#lastRun;
+  }
+
+  async #run() {
+    if (this.state === "done") return;
     this.#stop = new AbortController();
     this.error = null;
     try {

@@ -5,6 +5,7 @@
 import { InletError } from "./errors.js";
 import { backoff, sleepUnless } from "./waiting.js";
 
+const OFFLINE_MS = 600_000; // how long to wait for the network's return before looking whether it was missed
 const STALL_MS = 60_000; // a connection that moves nothing for so long is dead, whatever it says
 const ATTEMPTS = 5;
 
@@ -59,7 +60,8 @@ export function send({ method = "PUT", url, body, headers = {}, onProgress, sign
 }
 
 /**
- * PUT to a presigned URL until the bucket has it; answers the ETag, or null where CORS hides it.
+ * PUT to a presigned URL until the bucket has it; answers the ETag, or null where CORS hides it. Being offline is no
+ * failure: it waits.
  *
  * A bucket that refuses the signature is not asked again with the same URL: `renew` gives a fresh one, or, without it,
  * the upload fails with URL_EXPIRED. So it does after a second failure of any kind, since some stores refuse without CORS
@@ -88,7 +90,12 @@ export async function put(transfer, renew) {
     const refused = failure.status >= 400 && failure.status < 500;
     const mayRenew = renew && failure.code === "URL_EXPIRED" && failures <= 2;
     if (failures >= ATTEMPTS || (refused && !mayRenew)) throw failure;
-    if (!mayRenew) await sleepUnless(backoff(failures), ["online"], transfer.signal);
+    if (!navigator.onLine) {
+      failures--;
+      await sleepUnless(OFFLINE_MS, ["online"], transfer.signal);
+    } else if (!mayRenew) {
+      await sleepUnless(backoff(failures), ["online"], transfer.signal);
+    }
     if (renew && (mayRenew || failures > 1)) url = await renew();
   }
 }
