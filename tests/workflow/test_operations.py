@@ -1,0 +1,59 @@
+"""The schedules on an ordinary day: what lapses goes, what is more than a batch is done in one run."""
+
+from tests import invocations, posthog_stand_in
+from tests.workflow.world import DAY, World
+
+HOUR = 3600
+
+
+def test_what_has_lapsed_goes_and_nothing_else(world: World) -> None:
+    world.functions.environment |= {"RATE_LIMIT_BYPASS": "false"}
+    event = invocations.create()
+    event["headers"]["idempotency-key"] = "k"
+    world.call("UploadsCreateFunction", event, 201)
+
+    def purged(seconds: int) -> dict[str, int]:
+        world.pass_time(seconds)
+        counts = world.sweep().payload
+        return {name: counts[name] for name in ("limits", "answers", "events", "unconfirmed")}
+
+    nothing = {"limits": 0, "answers": 0, "events": 0, "unconfirmed": 0}
+    assert purged(0) == nothing
+    assert purged(HOUR) == nothing | {"limits": 1}
+    assert purged(DAY) == nothing | {"answers": 1, "unconfirmed": 1}
+    assert purged(30 * DAY) == nothing, "an event that was not delivered is kept"
+    world.functions.invoke("OperationsDeliverEventsFunction", {})
+    assert purged(7 * DAY - HOUR) == nothing
+    assert purged(2 * HOUR) == nothing | {"events": 2}
+
+
+def test_more_than_a_batch_is_done_in_one_run(world: World) -> None:
+    world.database.execute(
+        "INSERT INTO uploads (id, email, session_token_hash, original_url, content_type, expires_at)"
+        " SELECT 'u' || n, 'e', n::text, 'uploads/u' || n || '/original.png', 'image/png', now() - interval '1 second'"
+        "   FROM generate_series(1, 250) AS n"
+    )
+    counts = world.sweep().payload
+    assert (counts["unconfirmed"], counts["objects"]) == (250, 250)
+    world.assert_nothing_is_left_over()
+
+
+def test_a_backlog_of_events_is_delivered_oldest_first(world: World) -> None:
+    world.database.execute(
+        "INSERT INTO outbox_events (uuid, name, distinct_id, properties, occurred_at)"
+        " SELECT gen_random_uuid(), 'n' || n, 'd', '{}', now() - make_interval(secs => n)"
+        "   FROM generate_series(1, 250) AS n"
+    )
+    with posthog_stand_in.listening() as posthog:
+        world.functions.environment |= {"POSTHOG_API_KEY": "phc_test", "POSTHOG_HOST": posthog.host}
+        assert world.functions.invoke("OperationsDeliverEventsFunction", {}).payload == {"sent": 250}
+        assert posthog.requests == 3
+        batches = [{event["event"] for event in posthog.events[start : start + 100]} for start in (0, 100, 200)]
+    assert batches == [{f"n{n}" for n in range(first, first - 100, -1) if n > 0} for first in (250, 150, 50)]
+
+
+def test_without_a_key_there_is_nobody_to_tell(world: World) -> None:
+    upload = world.reserve()
+    assert world.functions.invoke("OperationsDeliverEventsFunction", {}).payload == {"sent": 2}
+    assert sum(world.events(upload.id).values()) == 2
+    assert world.functions.invoke("OperationsDeliverEventsFunction", {}).payload == {"sent": 0}
