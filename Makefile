@@ -46,7 +46,7 @@ migrate: $(RUNNABLE) ## bring the database of DATABASE_URL, or the local one, up
 
 ## Work
 
-test: $(SYNCED) ## run the tests (ARGS="tests/unit -k name")
+test: $(SYNCED) node_modules/.installed ## run the tests (ARGS="tests/unit -k name")
 	@$(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 lint: lint-python lint-template lint-requirements lint-web ## check style, types, template, state machine, requirements

@@ -17,8 +17,6 @@ from tests.browser.conftest import Traffic
 from tests.upload_sessions import MB, PART, SESSIONS, File, digest, pdf
 
 ESBUILD = PROJECT / "node_modules" / ".bin" / "esbuild"
-PAGE = "/uppy-test"
-HTML = '<!doctype html><title>Uppy</title><input type="file"><script src="/uppy-test.js"></script>'
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +33,12 @@ def script() -> str:
 
 
 @pytest.fixture
-def uppy(new_page: Callable[..., Page], stack: LocalStack, script: str) -> Page:
-    """A page of our origin with Uppy on it."""
+def uppy(new_page: Callable[..., Page], script: str) -> Page:
+    """A page of our origin, under its own Content-Security-Policy, with Uppy on it."""
     page = new_page()
-    page.route(f"{stack.url}{PAGE}", lambda route: route.fulfill(body=HTML, content_type="text/html"))
-    page.route(f"{stack.url}{PAGE}.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
-    page.goto(PAGE)
+    page.goto("/")
+    page.evaluate(script)
+    page.evaluate("document.body.innerHTML = '<input type=file id=chosen>'")
     return page
 
 
@@ -48,8 +46,8 @@ def choose(page: Page, folder: Path, file: File) -> str:
     """Choose the file as a person does; the expression for it."""
     path = folder / file.filename
     path.write_bytes(file.content)
-    page.set_input_files("input", path)
-    return "document.querySelector('input').files[0]"
+    page.set_input_files("#chosen", path)
+    return "chosen.files[0]"
 
 
 def test_a_22_mb_file_with_a_pause(uppy: Page, tmp_path: Path, traffic: Traffic) -> None:
