@@ -27,7 +27,13 @@ WATCH_SECONDS = 0.5
 
 def run() -> int:
     """Run until told to stop; the exit status."""
-    on_stop_signals(lambda *_: sys.exit(0))  # while starting: give up, which stops what has started
+    stop = threading.Event()
+
+    def give_up(*_: object) -> None:
+        stop.set()  # the exit may be lost, raised in a place that swallows exceptions such as a finalizer
+        sys.exit(0)
+
+    on_stop_signals(give_up)  # while starting; what has started is stopped on the way out
     try:
         with (
             only_one() as directory,
@@ -35,7 +41,6 @@ def run() -> int:
             open_to_containers(stack),
             announced(stack),
         ):
-            stop = threading.Event()
             on_stop_signals(lambda *_: stop.set())
             print(f"Inlet is ready: {stack.url}   (Ctrl-C stops; make demo shows it at work)", flush=True)
             while not stop.wait(WATCH_SECONDS):

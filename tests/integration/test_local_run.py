@@ -40,7 +40,7 @@ class Run:
     def end(self, number: signal.Signals) -> tuple[int, str, str]:
         """Status, further standard output, standard error."""
         self.process.send_signal(number)
-        output, errors = self.process.communicate(timeout=30)
+        output, errors = self.process.communicate(timeout=90)
         return self.process.returncode, output, errors
 
 
@@ -58,7 +58,7 @@ def command(directory: Path, *arguments: str, **settings: str) -> subprocess.Pop
 
 
 def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=90)
     return process.returncode, output, errors
 
 
@@ -73,7 +73,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         assert process.stdout is not None
         line = process.stdout.readline()
         ready = READY.fullmatch(line)
-        assert ready, (line, process.communicate(timeout=30))
+        assert ready, (line, process.communicate(timeout=90))
         return Run(process, tmp_path, ready[1], line)
 
     yield start
@@ -82,7 +82,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
         process.communicate()
 
 
-def assert_all_gone(processes: list[Any], seconds: float = 5) -> None:
+def assert_all_gone(processes: list[Any], seconds: float = 20) -> None:
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     assert not alive
 
