@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-PARTS = ("init", "image_jobs", "imaging")
+PARTS = ("init", "image_jobs", "imaging", "sessions")
 
 
 def main() -> None:
