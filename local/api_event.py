@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
-from local.template import ACCOUNT, Route
+from local.cloudformation import ACCOUNT
+from local.template import Route
 
 TEXT_TYPES = {"application/json", "application/javascript", "application/xml"}
 HOP_BY_HOP = {"connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"}

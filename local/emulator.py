@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from local.children import Child, PartFailed
+from local.cloudformation import REGION
 from local.ports import HOST, free_port
-from local.template import REGION, Function
+from local.template import Function
 
 # What Lambda's Python image brings besides the standard library, each with what it needs.
 RUNTIME_PACKAGES = ("awslambdaric", "boto3")

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Self
 from local import s3_server
 from local.api_event import HttpRequest
 from local.children import PartFailed
+from local.cloudformation import REGION
 from local.gateway import Api, Gateway
 from local.ports import HOST, remembered_ports
 from local.postgres import Postgres
 from local.s3_server import S3Server
 from local.sandboxes import Outcome, Sandboxes, start_fork_server
 from local.schedules import Schedules
-from local.template import REGION, Template
+from local.template import Template
 
 if TYPE_CHECKING:
     from types import TracebackType

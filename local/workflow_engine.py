@@ -18,9 +18,10 @@ from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
+from local.cloudformation import ACCOUNT, REGION
 from local.ports import HOST
 from local.sandboxes import Outcome
-from local.template import ACCOUNT, REGION, Function, StateMachine
+from local.template import Function, StateMachine
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient

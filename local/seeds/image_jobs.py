@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inlet import identifiers, imaging, keys
 from local import picture
-from local.template import ACCOUNT, REGION
+from local.cloudformation import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     import psycopg
