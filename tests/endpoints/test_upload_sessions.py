@@ -664,6 +664,36 @@ def test_cf_state_004_already_completed(http: httpx.Client, rows: Rows) -> None:
     assert "fileUrl" in refused(late, 400, "BAD_REQUEST"), "after the session's end too"
 
 
+@pytest.mark.parametrize("finish", ["complete", "parts"])
+def test_gap4_the_retry_finds_the_object_where_the_upload_is_gone(
+    http: httpx.Client, rows: Rows, stack: LocalStack, bucket_of: Bucket, finish: str
+) -> None:
+    """gap4: killed between the bucket's completion and the row; HEAD decides, whichever call comes next.
+
+    S3 forgets a completed upload after a while, this S3 server when the object is written again.
+    """
+    file = pdf()
+    session = create(http, file)
+    registered = session.register(file).json()
+    etags = put_parts(registered["parts"], file)
+    key = f"files/{session.id}/{registered['fileId']}"
+    stack.storage.complete_multipart_upload(
+        Bucket=stack.bucket,
+        Key=key,
+        UploadId=registered["uploadId"],
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": etags[1]}]},
+    )
+    bucket_of.put(key, file.content)
+    if finish == "complete":
+        answer = session.complete(registered["fileId"], etags)
+        url = answer.raise_for_status().json()["fileUrl"]
+    else:
+        url = refused(session.parts(registered["fileId"]), 400, "BAD_REQUEST")["fileUrl"]
+    assert httpx.get(url).content == file.content
+    assert [row["status"] for row in file_rows(rows, session)] == ["completed"]
+    assert session.finalize().status_code == 200
+
+
 def test_an_upload_that_storage_has_lost_may_be_registered_again(http: httpx.Client, stack: LocalStack) -> None:
     file = pdf()
     session = create(http, file)
