@@ -29,7 +29,13 @@ DISCARD_LIMIT = 64 * 1024 * 1024  # of a refused body; a client that still sends
 Invoke = Callable[[str, Any], Outcome]
 
 NOT_FOUND = message(404, "Not Found")
-TOO_LARGE = message(413, "Request Entity Too Large")
+# AWS's own word is `message`; `error` and `code`, as every other error of the API has them, are ours.
+TOO_LARGE = message(
+    413,
+    "Request Entity Too Large",
+    error="The request is too large. Large files go straight to the bucket: send JSON, and PUT to the URL it answers.",
+    code="BAD_REQUEST",
+)
 INTERNAL = message(500, "Internal Server Error")
 UNAVAILABLE = message(503, "Service Unavailable")
 

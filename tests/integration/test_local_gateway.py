@@ -270,7 +270,8 @@ def test_an_answer_larger_than_lambdas_limit_is_500(http_echo: httpx.Client) -> 
 @pytest.mark.parametrize("size", [BODY_LIMIT + 1, 4 * BODY_LIMIT])
 def test_a_body_over_10_mb_is_413(http_echo: httpx.Client, size: int) -> None:
     response = http_echo.post("/echo", content=bytes(size))
-    assert (response.status_code, response.json()) == (413, {"message": "Request Entity Too Large"})
+    assert (response.status_code, response.json()["message"]) == (413, "Request Entity Too Large")
+    assert "straight to the bucket" in response.json()["error"]
 
 
 def test_a_body_of_undeclared_size_is_counted_while_it_comes(http_echo: httpx.Client) -> None:
