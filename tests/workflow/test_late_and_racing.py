@@ -107,6 +107,52 @@ class TestTwiceAndLate:
                 assert sum(bill.values()) == 1
         world.assert_nothing_is_left_over()
 
+    @pytest.mark.parametrize(
+        ("name", "last_write"),
+        [
+            ("StagesStoreFunction", 6),
+            ("StagesWatermarkFunction", 6),
+            ("StagesCompleteFunction", 4),
+        ],
+    )
+    def test_a_zombie_moves_neither_a_failed_job_nor_the_attempt_under_way(
+        self, world: World, name: str, last_write: int
+    ) -> None:
+        """It wakes up before its last statement: only the job's status, or the attempt's number, stands in its way."""
+        job = started(world)
+        for earlier in ALL[: ALL.index(name)]:
+            task(world, earlier, job)
+        event = {"uploadId": job.id, "attempt": 1}
+        with (
+            world.functions.held(name, event, last_write) as one,
+            world.functions.held(name, event, last_write) as other,
+        ):
+            task(world, "StagesFailFunction", job)
+            before = world.snapshot()
+            assert one.release().error is None
+            assert world.snapshot() == before, "failed is failed"
+            world.process(job, Trap(2))
+            task(world, "StagesValidateFunction", job, attempt=2)
+            before = world.snapshot()
+            assert other.release().error is None
+            assert world.snapshot() == before
+        for current in ALL:
+            assert task(world, current, job, attempt=2).error is None
+        assert world.job(job.id)["status"] == "completed"
+        assert world.bill(job.id) == {1: 1}
+        world.assert_nothing_is_left_over()
+
+    def test_a_zombie_does_not_advance_the_attempt_under_way(self, world: World) -> None:
+        job = started(world)
+        task(world, "StagesValidateFunction", job)
+        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, 14) as zombie:
+            task(world, "StagesFailFunction", job)
+            world.process(job, Trap(2))
+            task(world, "StagesValidateFunction", job, attempt=2)
+            before = world.snapshot()
+            assert zombie.release().error is None
+            assert world.snapshot() == before
+
     def test_a_zombie_in_the_model_call_does_not_disturb_the_next_attempt(self, world: World) -> None:
         job = started(world)
         task(world, "StagesValidateFunction", job)
