@@ -13,7 +13,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from local.stack import PROJECT, LocalStack
 
@@ -77,6 +86,7 @@ def playwright() -> Iterator[Playwright]:
     """A module's own: Playwright occupies the thread's event loop for as long as it runs."""
     if CHROMIUM is None:
         pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
+    expect.set_options(timeout=20_000)  # a busy machine takes its time
     with sync_playwright() as running:
         yield running
 
@@ -105,7 +115,7 @@ def new_page(browser: Browser, stack: LocalStack, traffic: Traffic) -> Iterator[
     def open_page(third_parties: Sequence[str] = (), **options: Any) -> Page:
         defaults = {"base_url": stack.url, "viewport": PHONE, "locale": "en-GB"}
         context = browser.new_context(**(defaults | options))
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(20_000)
         traffic.watch(context)
         contexts.append(context)
         allowed.update(third_parties, [urlsplit(options.get("base_url", stack.url)).netloc])

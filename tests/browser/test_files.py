@@ -101,7 +101,6 @@ def test_paused_reloaded_and_continued_no_part_is_sent_twice(
     choose(page, *files)
     examine(page, "files-chosen")
     page.get_by_role("button", name="Send 4 files").click()
-    expect(page.locator("#list .file").first.locator("progress")).not_to_have_js_property("value", 0)
     page.wait_for_function("() => document.querySelector('#total-bar').value > 0.3")
     examine(page, "files-sending")
     page.get_by_role("button", name="Pause").click()
@@ -216,7 +215,7 @@ def test_a_file_that_lies_is_named_and_the_others_can_go(page: Page, small: list
     page.get_by_role("button", name="Send 4 files").click()
 
     row = page.get_by_role("listitem").filter(has_text="holiday.png")
-    expect(row).to_contain_text("This file is not what its name says", timeout=15_000)
+    expect(row).to_contain_text("This file is not what its name says")
     page.get_by_role("button", name="Send the others").click()
     expect_arrived(page)
     expect(page.locator("#list .file")).to_have_count(3)
@@ -238,6 +237,23 @@ def test_a_session_that_ended_meanwhile_is_begun_anew(
     expect(page.get_by_role("alert").filter(has_text="left for too long")).to_be_visible(timeout=30_000)
     examine(page, "files-ended")
     page.get_by_role("button", name="Start again").click()
+    expect_arrived(page)
+
+
+def test_an_upload_the_bucket_has_lost_is_begun_anew(
+    page: Page, stack: LocalStack, storage: "S3Client", manual: Path
+) -> None:
+    page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", lambda _: None)
+    choose(page, manual)
+    page.get_by_role("button", name="Send 1 file").click()
+    page.wait_for_function("() => document.querySelector('.file').dataset.state === 'sending'")
+    page.get_by_role("button", name="Pause").click()
+    for lost in storage.list_multipart_uploads(Bucket=stack.bucket)["Uploads"]:
+        storage.abort_multipart_upload(Bucket=stack.bucket, Key=lost["Key"], UploadId=lost["UploadId"])
+    page.unroute_all(behavior="ignoreErrors")
+
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Try again").click(timeout=30_000)
     expect_arrived(page)
 
 

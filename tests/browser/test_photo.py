@@ -209,11 +209,11 @@ def test_a_failed_job_says_why_and_is_tried_again_as_often_as_it_may(
     retry = page.get_by_role("button", name="Try again")
 
     for _ in range(2):
-        expect(page.get_by_role("heading", name="That didn't work")).to_be_focused(timeout=15_000)
+        expect(page.get_by_role("heading", name="That didn't work")).to_be_focused()
         expect(page.locator("#failure-reason")).to_contain_text("photo")
         examine(page, "photo-failure")
         retry.click()
-    expect(retry).to_be_visible(timeout=15_000)
+    expect(retry).to_be_visible()
     retry.click()
     expect(page.locator("#failure-reason")).to_have_text("This photo could not be processed. Please send another one.")
     expect(retry).to_be_hidden()

@@ -231,8 +231,9 @@ function ofChosen({ file, category }, index) {
  * @returns {Row}
  */
 function ofItem(item) {
+  const waiting = item.sent > 0 ? `${size(item.sent)} of ${size(item.size)}` : size(item.size);
   const words = {
-    waiting: item.file ? size(item.size) : `${percent(item.sent, item.size)} sent; choose it again to go on`,
+    waiting: item.file ? waiting : `${percent(item.sent, item.size)} sent; choose it again to go on`,
     checking: "Comparing …",
     sending: `${size(item.sent)} of ${size(item.size)}`,
     done: `${size(item.size)} · Arrived`,

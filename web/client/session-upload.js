@@ -157,6 +157,7 @@ export class SessionUpload {
       forgetSession(this.#known().sessionId);
       this.#become("done");
     } catch (error) {
+      for (const item of this.items) if (item.state === "sending") item.state = "waiting";
       if (isAbort(error)) return this.#become("paused");
       this.error = await this.#explained(error);
       this.#become("failed");
@@ -237,7 +238,7 @@ export class SessionUpload {
       item.state = "sending";
       item.error = null;
       this.#onChange();
-      const parts = this.#parts.get(item) ?? (await this.#ask(item));
+      const parts = this.#parts.get(item) ?? (await this.#askOrRegister(item));
       const left = parts.flatMap(({ sent, part }, index) => (sent < part.size ? [{ item, index }] : []));
       if (left.length === 0 && !isFinished(item)) await this.#complete(item);
       for (const task of left) if (item.state === "sending") yield task;
@@ -285,6 +286,7 @@ export class SessionUpload {
       etag = await put({ url: entry.part.url, body, onProgress, signal: this.#stop.signal }, () => this.#renew(item, entry));
     } catch (error) {
       onProgress(0);
+      if (error instanceof InletError && error.status === 404) this.#unregister(item); // its multipart upload is gone
       throw error;
     }
     entry.sent = entry.part.size;
@@ -317,6 +319,20 @@ export class SessionUpload {
     this.#parts.set(item, parts);
     this.#count(item);
     return parts;
+  }
+
+  /**
+   * The same; a file whose parts the bucket has lost is registered once more.
+   * @param {Item} item
+   */
+  async #askOrRegister(item) {
+    try {
+      return await this.#ask(item);
+    } catch (error) {
+      if (item.fileId !== null) throw error;
+      await this.#register();
+      return this.#parts.get(item) ?? this.#ask(item);
+    }
   }
 
   /**
