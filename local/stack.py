@@ -5,6 +5,7 @@ everything answers, the API.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -30,6 +31,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 SERVER_ADDRESSES = ("DATABASE_URL", "S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
 S3_SETTINGS = ("S3_ENDPOINT_URL", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "BUCKET")
 OF_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
+
+_CAPABILITY = re.compile("(/companion/)[^/]+")  # what stock Uppy carries in its path; on AWS the log has the route only
 
 DEFAULTS = {
     "AUTH_BYPASS": "true",
@@ -275,7 +278,8 @@ class LocalStack:
     # Its log lines
 
     def _report_request(self, request: HttpRequest, status: int, seconds: float) -> None:
-        self._report(f"{request.method} {request.raw_path} {status} {seconds * 1000:.0f} ms")
+        path = _CAPABILITY.sub(r"\1…", request.raw_path)
+        self._report(f"{request.method} {path} {status} {seconds * 1000:.0f} ms")
 
     def _report_invocation(self, outcome: Outcome) -> None:
         is_api = any(route.function == outcome.function for route in self.template.routes)

@@ -179,3 +179,14 @@ def test_the_capability_is_not_logged(http: httpx.Client, stack: LocalStack) -> 
     log = stack.function_log.read_text()
     assert "/companion/{token}/s3/multipart" in log
     assert companion.path.rpartition("/")[2] not in log
+
+
+def test_the_capability_is_not_in_the_line_a_developer_reads(
+    http: httpx.Client, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(stack, "_report", lines.append)
+    companion = Companion(http, pdf())
+    companion.call("GET", "params")
+    assert any("/companion/…/s3/params" in line for line in lines)
+    assert companion.path.rpartition("/")[2] not in str(lines)
