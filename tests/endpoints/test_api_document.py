@@ -12,6 +12,7 @@ from schemathesis.specs.openapi import checks
 
 from local.stack import LocalStack
 from scripts import openapi
+from tests import upload_sessions
 from tests.image_jobs import Upload, started, wait
 
 CHECKS = [
@@ -46,7 +47,7 @@ def test_every_answer_is_documented(case: schemathesis.Case[Any], stack: LocalSt
     case.call_and_validate(base_url=stack.url, checks=CHECKS, timeout=30)
 
 
-@schema.parametrize()
+@schema.include(tag="image jobs").parametrize()
 @bounded
 def test_every_answer_about_a_known_job_is_documented(
     case: schemathesis.Case[Any], stack: LocalStack, finished: tuple[Upload, str]
@@ -57,4 +58,25 @@ def test_every_answer_about_a_known_job_is_documented(
     case.path_parameters.update({name: real[name] for name in case.path_parameters})
     if isinstance(case.body, dict) and "uploadId" in case.body:
         case.body["uploadId"] = upload.id
+    case.call_and_validate(base_url=stack.url, checks=CHECKS, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def known_session(stack: LocalStack) -> dict[str, str]:
+    """A session that is and stays active, with a registered file: its path parameters."""
+    file = upload_sessions.pdf()
+    with httpx.Client(base_url=stack.url, timeout=30) as http:
+        created = upload_sessions.declare(http, file, file).json()
+        session = upload_sessions.Session(http, created["sessionId"])
+        file_id = session.register(file).json()["fileId"]
+    token = created["companionPath"].rpartition("/")[2]
+    return {"sessionId": session.id, "token": token, "fileId": file_id, "uploadId": file_id}
+
+
+@schema.include(tag="upload sessions").exclude(method="DELETE").parametrize()
+@hypothesis.settings(bounded, max_examples=8)
+def test_every_answer_about_a_known_session_is_documented(
+    case: schemathesis.Case[Any], stack: LocalStack, known_session: dict[str, str]
+) -> None:
+    case.path_parameters.update({name: known_session.get(name, value) for name, value in case.path_parameters.items()})
     case.call_and_validate(base_url=stack.url, checks=CHECKS, timeout=30)
