@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psycopg
 
 from tests.crash import Functions, Held, Run, Trap
@@ -14,6 +13,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from mypy_boto3_s3 import S3Client
+
+    from tests.in_process import InProcess
 
 type Rows = psycopg.Connection[dict[str, Any]]
 
@@ -93,7 +94,7 @@ class Registered:
 class World:
     """Functions, their database and their bucket."""
 
-    functions: Functions
+    functions: "Functions | InProcess"
     rows: Rows
     storage: "S3Client"
     bucket: str
@@ -104,6 +105,7 @@ class World:
 
     def held(self, call: Call, point: int) -> "AbstractContextManager[Held]":
         """Make a call that stands still at a point."""
+        assert isinstance(self.functions, Functions), "nothing stands still in this process"
         return self.functions.held(call.function, call.event, point)
 
     def create(self, *files: File) -> str:
@@ -202,11 +204,6 @@ def is_whole(world: World, session_id: str, file: File) -> bool:
     """Whether the session's one file is there, byte for byte."""
     [row] = world.files(session_id)
     return row["status"] == "completed" and world.content(row["key"]) == file.content
-
-
-def put_part(url: str, content: bytes) -> int:
-    """PUT one part; the bucket's status."""
-    return httpx.put(url, content=content).status_code
 
 
 def two_parts(**about: Any) -> File:

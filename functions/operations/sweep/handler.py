@@ -28,7 +28,7 @@ def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
     counts = reconcile_jobs()
     counts["unconfirmed"] = _in_batches(uploads.drop_unconfirmed)
     counts["unrecorded"] = _in_batches(speaking_sessions.drop_abandoned)
-    counts["expired"] = _in_batches(upload_sessions.expire_overdue)
+    counts["expired"] = expire_sessions()
     counts["purged"] = purge_sessions()
     counts["objects"] = delete_objects()
     counts["limits"] = _in_batches(rate_limits.purge)
@@ -56,6 +56,14 @@ def reconcile_jobs() -> dict[str, int]:
                 return counts
         after = batch[-1].upload_id
     return counts
+
+
+def expire_sessions() -> int:
+    """End overdue upload sessions until a batch finds none that somebody else is not at."""
+    expired = 0
+    while count := upload_sessions.expire_overdue(BATCH):
+        expired += count
+    return expired
 
 
 def purge_sessions() -> int:

@@ -79,10 +79,8 @@ def finalize(session: UploadSession, token: str) -> None:
                 for slot, file, lie in findings.liars
             ]
         )
-    if findings.unfinished:
+    if findings.unfinished or not upload_sessions.commit(session, token, findings.verified):
         upload_sessions.release(session, token, findings.verified)
-        raise FinalizeInProgress
-    if not upload_sessions.commit(session, token, findings.verified):
         raise FinalizeInProgress
 
 

@@ -276,7 +276,7 @@ def lease(session_id: str, user_id: str, token: str) -> tuple[UploadSession, boo
 
 
 def commit(session: UploadSession, token: str, verified: Sequence[str]) -> bool:
-    """The session is complete; False if the lease was lost meanwhile."""
+    """The session is complete; False if the lease was lost meanwhile, or a file is gone that the lease still saw."""
     event = events.upload_session_completed(session.id, session.user_id, file_count=len(session.slots))
     parameters = {"id": session.id, "token": token, "verified": verified, "events": outbox.parameter(event)}
     return database.one(_COMMIT, parameters) is not None
@@ -322,12 +322,13 @@ def abort(session_id: str, user_id: str) -> bool:
 
 
 def expire_overdue(limit: int) -> int:
-    """End up to `limit` sessions past their deadline; how many were found."""
+    """End up to `limit` sessions past their deadline; how many. One that somebody else has locked is left to them."""
     overdue = database.every(_OVERDUE, {"limit": limit})
+    if not overdue:
+        return 0
     recorded = [events.upload_session_expired(row["id"], row["user_id"]) for row in overdue]
-    if overdue:
-        database.one(_EXPIRE, {"ids": [row["id"] for row in overdue], "events": outbox.parameter(*recorded)})
-    return len(overdue)
+    row = database.one(_EXPIRE, {"ids": [row["id"] for row in overdue], "events": outbox.parameter(*recorded)})
+    return row["expired"] if row else 0
 
 
 def to_purge(limit: int) -> list[Leftovers]:

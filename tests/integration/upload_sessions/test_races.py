@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from tests.crash import Run
@@ -178,6 +179,25 @@ def test_of_two_finalizers_only_the_second_lease_counts(world: World, point: int
                 assert len(world.files(session_id)) == 1
                 assert second.release().status == ending
     world.nothing_is_orphaned()
+
+
+def test_a_lease_that_saw_what_is_gone_commits_nothing(world: World) -> None:
+    """The lease's statement waits for one that drops a file, and still sees it; the commit looks again."""
+    session_id = world.create(FILE)
+    file_id = world.complete(session_id, FILE).id
+    with psycopg.connect(world.functions.environment["DATABASE_URL"]) as rival, ThreadPoolExecutor(1) as pool:
+        rival.execute("SELECT FROM upload_sessions WHERE id = %s FOR UPDATE", (session_id,))
+        rival.execute("DELETE FROM upload_session_files WHERE id = %s", (file_id,))
+        finalized = pool.submit(world.run, finalize(session_id))
+        waiting = (
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        while world.rows.execute(waiting).fetchone() != {"count": 1}:
+            assert not finalized.done()
+        rival.commit()
+        assert finalized.result().status == 409
+    assert world.session(session_id)["status"] == "active"
+    assert world.run(finalize(session_id)).status == 400
 
 
 @pytest.mark.parametrize("point", range(4))

@@ -4,16 +4,11 @@ Hypothesis makes the sequences. The functions run in this process, so that there
 bucket are compared, and in the end everything is swept.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from types import ModuleType
-from typing import TYPE_CHECKING, Any
-from unittest.mock import patch
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
-import botocore.client
-import botocore.exceptions
 import httpx
-import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -26,16 +21,12 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from psycopg.rows import dict_row
 
+from inlet.settings import settings as inlet_settings
 from tests import session_world
 from tests.crash import Run, Trap
-from tests.invocations import Context
 from tests.session_world import SWEEP, Call, World
 from tests.upload_sessions import File, digest, parts_list, pdf, put_parts
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 LIMIT = 4
 USERS = ("ada", "bob")
@@ -48,73 +39,6 @@ FILES = (
     pdf(100, filename="other digest.pdf", sha256=digest(b"")),
 )
 TERMINAL = ("completed", "expired", "aborted")
-
-
-class Killed(BaseException):
-    """The function ends here, as if its process were killed: nothing in it may catch this."""
-
-
-class InProcess:
-    """Functions in this process, with the traps of `tests.crash.Functions` and one more: `refuse`, nobody answers."""
-
-    def __init__(self, load: Callable[[str], ModuleType]) -> None:
-        self._load = load
-        self._handlers: dict[str, ModuleType] = {}
-
-    def invoke(self, name: str, event: Any, trap: Trap | None = None) -> Run:
-        folder = FOLDERS[name]
-        if folder not in self._handlers:
-            self._handlers[folder] = self._load(folder)
-        effects: list[str] = []
-        try:
-            with trapped(trap, effects):
-                return Run(self._handlers[folder].lambda_handler(event, Context()), None, effects)
-        except Killed:
-            return Run(None, {"errorType": "Runtime.ExitError", "errorMessage": "killed"}, effects)
-
-
-FOLDERS = {
-    "SessionsCreateFunction": "sessions/create",
-    "SessionsReadFunction": "sessions/read",
-    "SessionsRegisterFileFunction": "sessions/register_file",
-    "SessionsRegisterBatchFunction": "sessions/register_batch",
-    "SessionsListPartsFunction": "sessions/list_parts",
-    "SessionsCompleteFileFunction": "sessions/complete_file",
-    "SessionsFinalizeFunction": "sessions/finalize",
-    "SessionsAbortFunction": "sessions/abort",
-    "OperationsSweepFunction": "operations/sweep",
-}
-
-
-@contextmanager
-def trapped(trap: Trap | None, effects: list[str]) -> Iterator[None]:
-    """Count statements and storage calls; at the trap's point be killed, lose the answer, or get none."""
-    execute, call = psycopg.Cursor.execute, vars(botocore.client.BaseClient)["_make_api_call"]
-    passed = 0
-
-    def around(name: str, work: Callable[[], Any], broken: Exception) -> Any:
-        nonlocal passed
-        effects.append(name)
-        here, passed = passed, passed + 2
-        if trap and trap.point == here and trap.mode != "lose":
-            raise Killed if trap.mode == "die" else broken
-        result = work()
-        if trap and trap.point == here + 1:
-            raise Killed if trap.mode == "die" else broken
-        return result
-
-    def watched_execute(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
-        broken = psycopg.OperationalError("the connection broke")
-        return around("statement", lambda: execute(cursor, query, *arguments, **named), broken)
-
-    def watched_call(client: Any, operation: str, parameters: Any) -> Any:
-        broken = botocore.exceptions.ReadTimeoutError(endpoint_url="none")
-        return around(operation, lambda: call(client, operation, parameters), broken)
-
-    with ExitStack() as patches:
-        patches.enter_context(patch.object(psycopg.Cursor, "execute", watched_execute))
-        patches.enter_context(patch.object(botocore.client.BaseClient, "_make_api_call", watched_call))
-        yield
 
 
 class Sequences(RuleBasedStateMachine):
@@ -258,10 +182,10 @@ class Sequences(RuleBasedStateMachine):
         completed = {file["key"] for file in files if file["status"] == "completed"}
         registered = {file["key"] for file in files if file["status"] == "registered"}
         for key in objects - completed - registered - doomed:
-            assert not looked_after(sessions[key.split("/")[1]], keeps_objects=True), f"{key} is orphaned"
+            assert not is_forgotten(sessions[key.split("/")[1]], keeps_objects=True), f"{key} is orphaned"
         known = {(file["key"], file["multipart_upload_id"]) for file in files}
         for key, _ in uploads - known:
-            assert not looked_after(sessions[key.split("/")[1]], keeps_objects=False), f"upload of {key} is orphaned"
+            assert not is_forgotten(sessions[key.split("/")[1]], keeps_objects=False), f"upload of {key} is orphaned"
 
     def teardown(self) -> None:
         if hasattr(self, "owner"):
@@ -276,41 +200,20 @@ AGEING = {
 }
 
 
-def looked_after(session: Mapping[str, Any], *, keeps_objects: bool) -> bool:
-    """Whether nobody will come any more to remove what the session should not have in the bucket."""
+def is_forgotten(session: Mapping[str, Any], *, keeps_objects: bool) -> bool:
+    """Whether nobody will come to remove what the session should not have in the bucket."""
     if session["status"] in ("active", "finalizing"):
         return False
     return session["purge_after"] is None or (keeps_objects and session["status"] == "completed")
 
 
-@pytest.fixture
-def world(
-    inlet_settings: None,
-    database_url: str,
-    make_bucket: Callable[[], str],
-    storage: "S3Client",
-    load_handler: Callable[[str], ModuleType],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[World]:
-    """Functions in this process, with a database and a bucket of their own."""
-    from inlet import settings as inlet
-    from inlet.observability import logger
-
-    bucket = make_bucket()
-    monkeypatch.setenv("BUCKET", bucket)
+def test_any_sequence_keeps_the_promises(nearby: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SESSIONS_PER_DAY", str(LIMIT))
-    inlet.settings.reload()
-    logger.setLevel("CRITICAL")
-    with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as rows:
-        yield World(InProcess(load_handler), rows, storage, bucket)  # type: ignore[arg-type]
-    logger.setLevel("INFO")
-
-
-def test_any_sequence_keeps_the_promises(world: World) -> None:
-    Sequences.world = world
+    inlet_settings.reload()
+    Sequences.world = nearby
     run_state_machine_as_test(
         Sequences,
         settings=settings(
-            max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
