@@ -181,11 +181,11 @@ def test_of_two_finalizers_only_the_second_lease_counts(world: World, point: int
     world.nothing_is_orphaned()
 
 
-def test_a_lease_that_saw_what_is_gone_commits_nothing(world: World) -> None:
+def test_a_lease_that_saw_what_is_gone_commits_nothing(world: World, database_url: str) -> None:
     """The lease's statement waits for one that drops a file, and still sees it; the commit looks again."""
     session_id = world.create(FILE)
     file_id = world.complete(session_id, FILE).id
-    with psycopg.connect(world.functions.environment["DATABASE_URL"]) as rival, ThreadPoolExecutor(1) as pool:
+    with psycopg.connect(database_url) as rival, ThreadPoolExecutor(1) as pool:
         rival.execute("SELECT FROM upload_sessions WHERE id = %s FOR UPDATE", (session_id,))
         rival.execute("DELETE FROM upload_session_files WHERE id = %s", (file_id,))
         finalized = pool.submit(world.run, finalize(session_id))
