@@ -125,6 +125,14 @@ def bucket(make_bucket: Callable[[], str]) -> str:
     return make_bucket()
 
 
+@pytest.fixture
+def own_bucket(make_bucket: Callable[[], str], storage: "S3Client") -> Iterator[str]:
+    """A bucket for one test. It goes with the test: the server keeps files for each, and has room for some hundreds."""
+    bucket = make_bucket()
+    yield bucket
+    storage.delete_bucket(Bucket=bucket)
+
+
 @pytest.fixture(scope="session")
 def storage(s3: S3Server) -> "S3Client":
     """A boto3 client of this worker's S3 server."""

@@ -158,13 +158,12 @@ def speaker(
     killable: Path,
     database_url: str,
     rows: Rows,
-    make_bucket: Callable[[], str],
+    own_bucket: str,
     storage: "S3Client",
     tmp_path: Path,
 ) -> Speaker:
-    bucket = make_bucket()
-    functions = Functions(killable, {"DATABASE_URL": database_url, "BUCKET": bucket}, bill=tmp_path / "bill")
-    return Speaker(functions, rows, storage, bucket)
+    functions = Functions(killable, {"DATABASE_URL": database_url, "BUCKET": own_bucket}, bill=tmp_path / "bill")
+    return Speaker(functions, rows, storage, own_bucket)
 
 
 # Death, and lost answers

@@ -1,6 +1,6 @@
 """A world for image jobs: killable functions on a real database, bucket and workflow engine."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,15 +39,14 @@ def world(
     crash_server: tuple[Path, Path],
     engine: SharedEngine,
     database_url: str,
-    make_bucket: Callable[[], str],
+    own_bucket: str,
     storage: "S3Client",
     tmp_path: Path,
 ) -> Iterator[World]:
     """Functions with a database and a bucket of their own."""
-    bucket = make_bucket()
     functions = crash.Functions(
-        crash_server[0], {"DATABASE_URL": database_url, "BUCKET": bucket}, bill=tmp_path / "bill"
+        crash_server[0], {"DATABASE_URL": database_url, "BUCKET": own_bucket}, bill=tmp_path / "bill"
     )
     engine.functions = functions
     with psycopg.connect(database_url, autocommit=True) as database:
-        yield World(functions, database, storage, bucket, engine)
+        yield World(functions, database, storage, own_bucket, engine)
