@@ -142,6 +142,36 @@ class TestTwiceAndLate:
         assert world.bill(job.id) == {1: 1}
         world.assert_nothing_is_left_over()
 
+    @pytest.mark.parametrize(
+        ("name", "last_write"),
+        [("StagesStoreFunction", 6), ("StagesWatermarkFunction", 6), ("StagesCompleteFunction", 4)],
+    )
+    def test_of_two_workers_on_one_stage_the_second_changes_nothing(
+        self, world: World, name: str, last_write: int
+    ) -> None:
+        job = started(world)
+        for earlier in ALL[: ALL.index(name)]:
+            task(world, earlier, job)
+        event = {"uploadId": job.id, "attempt": 1}
+        with (
+            world.functions.held(name, event, last_write) as one,
+            world.functions.held(name, event, last_write) as other,
+        ):
+            assert one.release().error is None
+            before = world.snapshot()
+            assert other.release().error is None
+            assert world.snapshot() == before
+
+    def test_the_model_is_not_asked_for_a_job_that_has_failed_meanwhile(self, world: World) -> None:
+        job = started(world)
+        task(world, "StagesValidateFunction", job)
+        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, 6) as zombie:
+            task(world, "StagesFailFunction", job)
+            error = zombie.release().error
+        assert error is not None
+        assert error["errorType"] == "StaleAttempt"
+        assert world.bill(job.id) == {}
+
     def test_a_zombie_does_not_advance_the_attempt_under_way(self, world: World) -> None:
         job = started(world)
         task(world, "StagesValidateFunction", job)
