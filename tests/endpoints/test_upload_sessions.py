@@ -877,6 +877,8 @@ def test_abort_leaves_nothing(http: httpx.Client, rows: Rows, bucket_of: Bucket)
     assert (bucket_of.objects(session), bucket_of.uploads(session), file_rows(rows, session)) == ([], [], [])
     assert session_row(rows, session)["failure_reason"] == "aborted"
     assert session.abort().status_code == 204, "it is as gone as before"
+    failures = [properties for name, properties, _ in events(rows, session) if name == "upload_session_failed"]
+    assert failures == [{"session_id": session.id, "reason": "aborted"}]
     assert session.read().json()["status"] == "aborted"
     assert refused(session.register(sent), 400, "BAD_REQUEST") == {"status": "aborted"}
     assert refused(session.finalize(), 400, "BAD_REQUEST") == {"status": "aborted"}

@@ -39,7 +39,7 @@ app = api.resolver(answers.Family.UPLOAD_SESSIONS)
 def create_session(session: SessionRequest) -> CreatedSession:
     """Begin an upload session with all the files it may hold: at least one instruction, 50 files at most."""
     user = authentication.current_user(app.event)
-    require_acceptable(session.files)
+    _require_acceptable(session.files)
     limits.require("upload-session", user.sub, limit=settings.sessions_per_day, window_seconds=limits.DAY_SECONDS)
 
     session_id, token = identifiers.new_uuid(), identifiers.new_session_token()
@@ -63,7 +63,7 @@ def create_session(session: SessionRequest) -> CreatedSession:
     )
 
 
-def require_acceptable(files: list[DeclaredFile]) -> None:
+def _require_acceptable(files: list[DeclaredFile]) -> None:
     """Hold the files to their categories; raises `InstructionMissing`, `UnsupportedType` or `FileTooLarge`."""
     if all(file.category != RULES.required_category for file in files):
         raise InstructionMissing

@@ -46,13 +46,13 @@ def finalize_session(session_id: str) -> FinalizedSession:
     token = identifiers.new_uuid()
     session, leased = upload_sessions.lease(session_id, authentication.current_user(app.event).sub, token)
     if not leased:
-        require_completed(session)
+        _require_completed(session)
     else:
-        finalize(session, token)
-    return FinalizedSession(session_id=session.id, files=finalized_files(session))
+        _finalize(session, token)
+    return FinalizedSession(session_id=session.id, files=_finalized_files(session))
 
 
-def require_completed(session: UploadSession) -> None:
+def _require_completed(session: UploadSession) -> None:
     """Say why there was no lease, unless the session is completed already."""
     if session.state == "completed":
         return
@@ -64,7 +64,7 @@ def require_completed(session: UploadSession) -> None:
     raise FinalizeInProgress  # another call took the lease while this one asked
 
 
-def finalize(session: UploadSession, token: str) -> None:
+def _finalize(session: UploadSession, token: str) -> None:
     """Look into the files under the lease, and commit; or give the lease back and say why."""
     try:
         findings = verification.verify(session.slots, budget_seconds=RULES.finalize_budget_seconds)
@@ -84,7 +84,7 @@ def finalize(session: UploadSession, token: str) -> None:
         raise FinalizeInProgress
 
 
-def finalized_files(session: UploadSession) -> list[FinalizedFile]:
+def _finalized_files(session: UploadSession) -> list[FinalizedFile]:
     """Every declared file with a fresh URL; for a skipped duplicate, the earlier file's."""
     return [
         FinalizedFile(

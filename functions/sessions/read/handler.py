@@ -17,7 +17,7 @@ app = api.resolver(answers.Family.UPLOAD_SESSIONS)
 def read_session(session_id: str) -> SessionState:
     """How far a session is; completed files with a fresh URL. Reading does not prolong it."""
     session = upload_sessions.get(session_id, authentication.current_user(app.event).sub)
-    files = [file_state(slot) for slot in session.slots]
+    files = [_file_state(slot) for slot in session.slots]
     return SessionState(
         session_id=session.id,
         status=session.state,
@@ -34,7 +34,7 @@ def read_session(session_id: str) -> SessionState:
     )
 
 
-def file_state(slot: Slot) -> FileState:
+def _file_state(slot: Slot) -> FileState:
     """A declared file as it stands."""
     declared, file, stored = slot.declared, slot.file, slot.stored
     return FileState(

@@ -39,11 +39,11 @@ def register_batch(session_id: str, batch: BatchRequest) -> BatchResults:
     session = upload_sessions.get(session_id, authentication.current_user(app.event).sub)
     outcomes = registration.register(session, [file.declared for file in batch.files])
     return BatchResults(
-        results=[result(index, outcome, session.part_size_bytes) for index, outcome in enumerate(outcomes)]
+        results=[_result(index, outcome, session.part_size_bytes) for index, outcome in enumerate(outcomes)]
     )
 
 
-def result(index: int, outcome: Registration | InletError, part_size_bytes: int) -> BatchResult:
+def _result(index: int, outcome: Registration | InletError, part_size_bytes: int) -> BatchResult:
     """What registering this file alone would have answered."""
     if isinstance(outcome, InletError):
         status, code = answers.status_and_code(type(outcome))
