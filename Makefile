@@ -93,8 +93,8 @@ sbom: $(SYNCED) ## write the bill of materials of what is deployed to .aws-sam/s
 		--no-default-groups --group core --group imaging --group generation --group analytics --group site
 	@echo ".aws-sam/sbom.json"
 
-bench: $(SYNCED) ## measure how long each built function takes to load (ARGS="--rounds 9 --only Status")
-	@PYTHONHASHSEED=0 $(PYTHON) -m bench.init $(ARGS)
+bench: $(SYNCED) ## measure everything, in ratios (ONLY="init image_jobs imaging sessions browser_upload" chooses)
+	@PYTHONHASHSEED=0 $(PYTHON) -m bench $(ONLY)
 
 clean: ## remove what was built and what the local stack keeps; tools stay
 	rm -rf .aws-sam .inlet .mypy_cache .pytest_cache .ruff_cache .hypothesis
