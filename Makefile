@@ -73,8 +73,9 @@ format: $(SYNCED) ## format the Python files and repair what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-openapi: $(SYNCED) ## write the OpenAPI document from the functions' own routes
+openapi: $(SYNCED) node_modules/.installed ## write the OpenAPI document from the functions' own routes, and the client's types from it
 	$(PYTHON) -m scripts.openapi
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent types
 
 requirements: $(SYNCED) ## export layers/*/requirements.txt from uv.lock
 	$(PYTHON) -m scripts.requirements
