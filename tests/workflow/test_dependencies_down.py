@@ -33,6 +33,30 @@ def test_step_functions_unreachable(world: World, nowhere: str) -> None:
     world.assert_nothing_is_left_over()
 
 
+def test_a_start_that_was_thought_lost(world: World, nowhere: str) -> None:
+    """Nobody heard the engine's answer, but it is at work already: the job is not taken away from it."""
+    job = world.planted()
+    world.functions.environment["STEP_FUNCTIONS_ENDPOINT_URL"] = nowhere
+    event = invocations.process(job.id, job.token)
+    with world.functions.held("UploadsProcessFunction", event, point=4) as giving_up:
+        run = world.functions.invoke("StagesValidateFunction", {"uploadId": job.id, "attempt": 1})
+        assert run.error is None
+        assert giving_up.release().status == 500
+    assert (world.job(job.id)["status"], world.job(job.id)["stage"]) == ("processing", "validating")
+
+
+def test_a_start_that_was_given_up_before_its_first_stage(world: World, nowhere: str) -> None:
+    job = world.planted()
+    world.functions.environment["STEP_FUNCTIONS_ENDPOINT_URL"] = nowhere
+    assert world.process(job).status == 500
+    del world.functions.environment["STEP_FUNCTIONS_ENDPOINT_URL"]
+    for name in ("Validate", "Generate", "Store", "Watermark", "Complete"):  # the execution was started after all
+        assert world.functions.invoke(f"Stages{name}Function", {"uploadId": job.id, "attempt": 1}).error is None
+    assert world.job(job.id)["status"] == "completed"
+    assert world.process(job).status == 409
+    assert world.bill(job.id) == {1: 1}
+
+
 def test_the_sweeper_without_step_functions_or_storage(world: World, nowhere: str) -> None:
     world.planted(confirmed=False)
     world.pass_time(2 * 86_400)

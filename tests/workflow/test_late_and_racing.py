@@ -172,6 +172,13 @@ class TestTwiceAndLate:
         assert error["errorType"] == "StaleAttempt"
         assert world.bill(job.id) == {}
 
+    def test_a_job_is_not_completed_without_its_preview(self, world: World) -> None:
+        job = started(world)
+        for name in [*ALL[:3], "StagesCompleteFunction"]:
+            task(world, name, job)
+        assert world.job(job.id)["status"] == "processing"
+        assert not world.events(job.id)["status_complete"]
+
     def test_a_zombie_does_not_advance_the_attempt_under_way(self, world: World) -> None:
         job = started(world)
         task(world, "StagesValidateFunction", job)
