@@ -32,6 +32,9 @@ def crash_server(
     environment = storage_settings(s3, "none") | engine.settings | {"STAGE": "local", "RATE_LIMIT_BYPASS": "true"}
     with crash.serving(tmp_path_factory.mktemp("crash"), environment) as server:
         yield server
+        log = server[1].read_text()
+    assert "somebody@example.com" not in log
+    assert "X-Amz-Signature" not in log
 
 
 @pytest.fixture

@@ -353,6 +353,24 @@ class TestRaces:
         assert world.wait(job.id) == "completed"
         assert world.bill(job.id) == {1: 1}
 
+    def test_an_aborted_execution_is_closed(self, world: World) -> None:
+        job = world.planted()
+        world.functions.arm("StagesWatermarkFunction", job.id, Trap(6, "hold"))
+        run_id = world.process(job).body["workflowRunId"]
+        assert world.functions.reached.wait(20)
+        world.engine.client.stop_execution(executionArn=run_id)
+        world.functions.go_on.set()
+        world.wait_for_execution(job.id, 1)
+        assert world.execution(job.id, 1) == "ABORTED"
+        world.pass_time(10 * MINUTE + 1)
+        assert world.sweep().payload["failed"] == 1
+        closed = world.job(job.id)
+        assert (closed["status"], closed["progress"], closed["stage"]) == ("failed", 90, "failed")
+        assert world.process(job).status == 202
+        assert world.wait(job.id) == "completed"
+        assert world.bill(job.id) == {1: 1}, "what was paid for is used"
+        world.assert_nothing_is_left_over()
+
 
 def at_once(world: World, name: str, event: Any, count: int, point: int = 0) -> list[Run]:
     """`count` invocations, each held at the same point until all are there, then released together."""
