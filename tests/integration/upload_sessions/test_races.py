@@ -245,6 +245,18 @@ def test_a_call_in_time_is_honoured(world: World, point: int) -> None:
     assert world.session(session_id)["status"] == ("expired" if point == 3 else "active")
 
 
+def test_the_sweeper_looks_again_before_it_ends_a_session(world: World) -> None:
+    """It has listed the session as overdue when a call that was in time prolongs it."""
+    session_id, call = sent_session(world)
+    with world.held(call, 2) as completing:
+        world.overdue(session_id)
+        with world.held(SWEEP, 4) as sweeping:
+            assert completing.release().status == 200
+            assert sweeping.release().payload["expired"] == 0
+    assert world.session(session_id)["status"] == "active"
+    assert is_whole(world, session_id, FILE)
+
+
 @pytest.mark.parametrize("point", range(4))
 def test_resume_against_complete(world: World, point: int) -> None:
     session_id, call = sent_session(world)
