@@ -57,6 +57,19 @@ def test_a_start_that_was_given_up_before_its_first_stage(world: World, nowhere:
     assert world.bill(job.id) == {1: 1}
 
 
+def test_a_start_whose_execution_is_over_already(world: World) -> None:
+    """Its name is used up; the job must neither hang nor be refused for ever."""
+    job = world.planted()
+    world.engine.client.start_execution(stateMachineArn=world.engine.arn, name=f"{job.id}-1", input="{}")
+    world.wait_for_execution(job.id, 1)
+    assert world.process(job).status == 202
+    world.pass_time(MINUTE + 1)
+    assert world.sweep().payload["failed"] == 1
+    assert world.process(job).status == 202
+    assert world.wait(job.id) == "completed"
+    assert world.executions(job.id) == [f"{job.id}-1", f"{job.id}-2"]
+
+
 def test_the_sweeper_without_step_functions_or_storage(world: World, nowhere: str) -> None:
     world.planted(confirmed=False)
     world.pass_time(2 * 86_400)

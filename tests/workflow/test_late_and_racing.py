@@ -58,7 +58,9 @@ class TestTwiceAndLate:
         done = world.finished()
         before = world.snapshot()
         for name in [*ALL, "StagesFailFunction"]:
-            assert task(world, name, done).error is None
+            run = task(world, name, done)
+            assert run.error is None
+            assert run.effects == ["UPDATE uploads"], "nothing but the look at the fence"
             assert world.snapshot() == before, name
 
     def test_a_failed_attempt_stays_failed(self, world: World) -> None:
@@ -202,6 +204,20 @@ class TestTwiceAndLate:
             assert world.job(job.id) == row
             assert world.snapshot()["results"] == results
             assert world.bill(job.id) == {1: 1, 2: 1}
+
+    def test_the_picture_that_came_first_stands(self, world: World) -> None:
+        """Both attempts have paid; what the second may already be working with is not replaced."""
+        job = started(world)
+        task(world, "StagesValidateFunction", job)
+        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=9) as zombie:
+            task(world, "StagesFailFunction", job)
+            world.process(job, Trap(2))
+            for name in ALL[:2]:
+                task(world, name, job, attempt=2)
+            before = world.objects()
+            zombie.release()
+            assert world.objects() == before
+        assert world.bill(job.id) == {1: 1, 2: 1}
 
 
 class TestTheLedger:
