@@ -98,7 +98,7 @@ def test_storage_unreachable(world: World, nowhere: str) -> None:
     world.process(job)
     assert world.wait(job.id) == "failed"
     assert world.job(job.id)["error_message"] == "Processing failed. Please try again."
-    assert len([name for name, _, _ in world.functions.tasks if name == "StagesValidateFunction"]) == 6
+    assert len([name for name, _, _ in world.functions.tasks if name == "StagesValidateFunction"]) == 9
     assert world.bill(job.id) == {}
 
     del world.functions.environment["S3_ENDPOINT_URL"]

@@ -6,6 +6,7 @@ import itertools
 import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -72,7 +73,7 @@ def test_what_one_call_has_no_time_for_the_next_does(nearby: World, monkeypatch:
         nearby.complete(session_id, file)
     clock = itertools.chain([0.0, 1.0], itertools.repeat(1000.0))
     with monkeypatch.context() as patched:
-        patched.setattr("inlet.upload_sessions.verification.time.monotonic", lambda: next(clock))
+        patched.setattr("inlet.upload_sessions.verification.time", SimpleNamespace(monotonic=lambda: next(clock)))
         first = nearby.run(finalize(session_id))
     assert (first.status, first.body["code"]) == (409, "FINALIZE_IN_PROGRESS")
     assert first.payload["headers"]["retry-after"] == "1"
