@@ -214,6 +214,11 @@ def test_any_sequence_keeps_the_promises(nearby: World, monkeypatch: pytest.Monk
     run_state_machine_as_test(
         Sequences,
         settings=settings(
-            max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=18,
+            stateful_step_count=30,
+            derandomize=True,  # the same sequences in every run: a failure is always somebody's doing
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )
