@@ -136,7 +136,8 @@ class Gateway:
 
     def __init__(self, port: int) -> None:
         self._socket = socket.socket()
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if port:  # again at once after a stop; a port the system chose must not be shared with whoever asks next
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             self._socket.bind((HOST, port))
         except OSError as error:
