@@ -25,7 +25,7 @@ CHECKS = [
 schema = schemathesis.openapi.from_dict(openapi.document())
 
 bounded = hypothesis.settings(
-    max_examples=20,
+    max_examples=12,
     derandomize=True,  # the same requests in every run: a failure is always somebody's doing
     deadline=None,
     database=None,
