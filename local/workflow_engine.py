@@ -1,8 +1,9 @@
 """Step Functions, imitated by moto's interpreter running the deployed state machine file unchanged.
 
-Two seams into moto, both bound to its exact version and guarded by tests/integration/test_workflow_engine.py: Task
-states call our sandboxes instead of a Lambda endpoint, and StartExecution is atomic per name, as AWS promises and moto,
-a threaded server without a lock, does not. Executions live in memory; the sweeper closes those a restart has lost.
+Three seams into moto, bound to its exact version and guarded by tests/integration/test_workflow_engine.py: Task states
+call our sandboxes instead of a Lambda endpoint; StartExecution is atomic per name, as AWS promises and moto, a threaded
+server without a lock, does not; a definition is read once, not for every execution, where it would be a third of the
+work. Executions live in memory; the sweeper closes those a restart has lost.
 """
 
 import io
@@ -10,12 +11,15 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from moto.core.config import default_user_config
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from local.cloudformation import ACCOUNT, REGION
@@ -102,6 +106,13 @@ def _install_seams() -> None:
             return start_execution(self, *arguments, **named)
 
     StepFunctionsParserBackend.start_execution = start_one_at_a_time  # type: ignore[method-assign]
+    parse = cache(AmazonStateLanguageParser.parse)
+
+    def parse_once(definition: str) -> tuple[Any, Any]:
+        _, tree = parse(definition)
+        return Preprocessor().visit(tree), tree  # the program is the execution's own, its tree is only read
+
+    AmazonStateLanguageParser.parse = staticmethod(parse_once)  # type: ignore[method-assign]
     for chatty in ("moto", "werkzeug"):  # they log every request and every failed task; our own report says it shorter
         logging.getLogger(chatty).setLevel(logging.CRITICAL)
 

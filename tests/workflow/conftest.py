@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
 from local.s3_server import S3Server
 from tests import crash
@@ -45,8 +47,10 @@ def world(
     own_bucket: str,
     storage: "S3Client",
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    """Functions with a database and a bucket of their own."""
+    """Functions with a database and a bucket of their own. The workflow's retries wait for nobody."""
+    monkeypatch.setitem(vars(retrier_decl), "time", SimpleNamespace(sleep=lambda _: None))
     functions = crash.Functions(
         crash_server[0], {"DATABASE_URL": database_url, "BUCKET": own_bucket}, bill=tmp_path / "bill"
     )

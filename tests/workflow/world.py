@@ -5,12 +5,10 @@ import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import httpx
 import psycopg
-from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
@@ -48,7 +46,6 @@ class SharedEngine:
         self.functions: Functions | None = None
         self.moved = threading.Condition()
         self.arn = template.state_machines[0].arn
-        vars(retrier_decl)["time"] = SimpleNamespace(sleep=lambda _: None)  # retries wait for nobody
         self._engine = WorkflowEngine(template.state_machines, template.functions, self._run).start()
         self.client = self._engine.client()
         self.settings = {
@@ -60,7 +57,6 @@ class SharedEngine:
     def stop(self) -> None:
         """End it."""
         self._engine.stop()
-        vars(retrier_decl)["time"] = time
 
     def _run(self, name: str, event: Any) -> Outcome:
         assert self.functions is not None
