@@ -1,7 +1,8 @@
 """Runs functions in forked children that may be killed, held or cut off at any of their effects (see crash.py).
 
-Every handler is imported once; an invocation is a fork of this process, so it has its own connections and ends as
-finally as a Lambda's. The image model is replaced at its port: it notes that it was paid, and by which attempt.
+Every handler is imported once. A child is a fork of this process and, like a Lambda's sandbox, runs one invocation at a
+time and the next one too, unless it was killed; a new one is forked when all are at work. The image model is replaced
+at its port: it notes that it was paid, and by which attempt.
 """
 
 import gc
@@ -9,15 +10,16 @@ import importlib.util
 import json
 import os
 import re
+import selectors
 import signal
-import socketserver
+import socket
 import sys
 import types
 from collections.abc import Callable
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import botocore.client
 import botocore.exceptions
@@ -26,12 +28,18 @@ import requests
 from PIL import Image
 
 import inlet
-from inlet import errors, imaging, storage, workflow
+from inlet import database, errors, imaging, storage, workflow
 from inlet.settings import settings
 from local.stack import PROJECT
 from tests import invocations
 from tests.invocations import Context
 
+if TYPE_CHECKING:
+    from io import BufferedRWPair
+
+ADDRESSES = ("S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
+ENVIRONMENT = dict(os.environ)
+IDLE_CHILDREN = 8
 WRITE = re.compile(r"(INSERT INTO|DELETE FROM|(?<!DO )(?<!FOR )UPDATE) (\w+)")
 
 Handler = Callable[[Any, Any], Any]
@@ -67,16 +75,54 @@ class Effects:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "hold":
                 self._tell({"held": self.names})
-                self._listen()
+                if not self._listen():
+                    os._exit(1)
             case "lose":
                 lose()
 
 
-def install(effects: Effects, order: dict[str, Any]) -> None:
-    """Put `effects` between the functions and the libraries they reach the world with. In a child, for good."""
+class Invocation:
+    """One order, and the world its function is let loose on."""
+
+    current: "Invocation"
+
+    def __init__(self, connection: "BufferedRWPair") -> None:
+        self._connection = connection
+        self.order: dict[str, Any] = json.loads(connection.readline())
+        self.effects = Effects(self.order, self.tell, connection.readline)
+
+    def run(self, handlers: dict[str, Handler]) -> None:
+        """Tell what came of it; nothing at all if it is killed."""
+        Invocation.current = self
+        before = [os.environ.get(name) for name in ADDRESSES]
+        os.environ.clear()
+        os.environ.update(ENVIRONMENT | self.order["environment"])
+        settings.reload()
+        if before != [os.environ.get(name) for name in ADDRESSES]:
+            storage.client.cache_clear()
+            workflow.client.cache_clear()
+        try:
+            answer = {"payload": handlers[self.order["function"]](self.order["event"], Context())}
+        except Exception as error:  # noqa: BLE001 - as the Lambda runtime
+            answer = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
+        finally:
+            database.close()  # the next invocation may have a database of its own
+        self.tell(answer | {"effects": self.effects.names})
+
+    def tell(self, answer: dict[str, Any]) -> None:
+        """Write a line to whoever gave the order."""
+        self._connection.write(json.dumps(answer).encode() + b"\n")
+        self._connection.flush()
+
+
+def install() -> None:
+    """Put the current invocation's effects between the functions and the libraries they reach the world with."""
     execute = psycopg.Cursor.execute
     call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
     send = requests.Session.send
+
+    def around(name: str, work: Callable[[], Any], lose: Callable[[], NoReturn]) -> Any:
+        return Invocation.current.effects.around(name, work, lose)
 
     def watched_execute(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
         def lose() -> NoReturn:
@@ -85,25 +131,25 @@ def install(effects: Effects, order: dict[str, Any]) -> None:
 
         if (write := WRITE.search(str(query))) is None:
             return execute(cursor, query, *arguments, **named)
-        return effects.around(" ".join(write.groups()), lambda: execute(cursor, query, *arguments, **named), lose)
+        return around(" ".join(write.groups()), lambda: execute(cursor, query, *arguments, **named), lose)
 
     def watched_call(client: Any, operation: str, parameters: Any) -> Any:
         def lose() -> NoReturn:
             raise botocore.exceptions.ReadTimeoutError(endpoint_url="the answer was lost")
 
-        return effects.around(operation, lambda: call(client, operation, parameters), lose)
+        return around(operation, lambda: call(client, operation, parameters), lose)
 
     def watched_send(session: Any, request: Any, **named: Any) -> Any:
         def lose() -> NoReturn:
             raise requests.ConnectionError("the answer was lost")
 
-        return effects.around(f"{request.method} {request.path_url}", lambda: send(session, request, **named), lose)
+        return around(f"{request.method} {request.path_url}", lambda: send(session, request, **named), lose)
 
     def watched_generate(picture: bytes) -> Any:
         def lose() -> NoReturn:
             raise errors.GenerationTimedOut
 
-        return effects.around("model", lambda: generate(order), lose)
+        return around("model", lambda: generate(Invocation.current.order), lose)
 
     for owner, name, watched in (
         (psycopg.Cursor, "execute", watched_execute),
@@ -132,37 +178,61 @@ def bill(order: dict[str, Any]) -> None:
         lines.write(f"{order['event']['uploadId']} {order['event']['attempt']}\n")
 
 
-class Server(socketserver.ForkingMixIn, socketserver.UnixStreamServer):
-    """One connection, one invocation, one child."""
+class Server:
+    """Hands every connection to a child that has nothing to do."""
 
-    max_children = 300
-    request_queue_size = 300
-    handlers: dict[str, Handler]
+    def __init__(self, address: str, handlers: dict[str, Handler]) -> None:
+        self._handlers = handlers
+        self._children: dict[socket.socket, bool] = {}  # our end of a child's line → is it idle?
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(address)
+        self._listener.listen(300)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Until the process is ended."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._listener:
+                    self._hand_over()
+                else:
+                    self._hear(key.fileobj)  # type: ignore[arg-type]
+
+    def _hand_over(self) -> None:
+        child = next((child for child, idle in self._children.items() if idle), None) or self._fork()
+        connection, _ = self._listener.accept()
+        with connection:
+            self._children[child] = False
+            socket.send_fds(child, [b"!"], [connection.fileno()])
+
+    def _hear(self, child: socket.socket) -> None:
+        done = child.recv(1)
+        if done and sum(self._children.values()) < IDLE_CHILDREN:
+            self._children[child] = True
+            return
+        del self._children[child]  # killed, or one too many: it ends when its line does
+        self._selector.unregister(child)
+        child.close()
+
+    def _fork(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            for inherited in (ours, self._listener, *self._children):
+                inherited.close()
+            work(theirs, self._handlers)
+        theirs.close()
+        self._selector.register(ours, selectors.EVENT_READ)
+        return ours
 
 
-class Invocation(socketserver.StreamRequestHandler):
-    """In the child: one order in, what came of it out; nothing at all if it was killed."""
-
-    server: Server
-
-    def handle(self) -> None:
-        order = json.loads(self.rfile.readline())
-        os.environ.update(order["environment"])
-        settings.reload()
-        if order["environment"].keys() & {"S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL"}:
-            storage.client.cache_clear()
-            workflow.client.cache_clear()
-        effects = Effects(order, self._tell, self.rfile.readline)
-        install(effects, order)
-        try:
-            answer = {"payload": self.server.handlers[order["function"]](order["event"], Context())}
-        except Exception as error:  # noqa: BLE001 - as the Lambda runtime
-            answer = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
-        self._tell(answer | {"effects": effects.names})
-
-    def _tell(self, answer: dict[str, Any]) -> None:
-        self.wfile.write(json.dumps(answer).encode() + b"\n")
-        self.wfile.flush()
+def work(line: socket.socket, handlers: dict[str, Handler]) -> NoReturn:
+    """A child's life: connections come down the line, one at a time."""
+    while descriptors := socket.recv_fds(line, 1, 1)[1]:
+        with socket.socket(fileno=descriptors[0]) as client, client.makefile("rwb") as connection:
+            Invocation(connection).run(handlers)
+        line.send(b".")
+    os._exit(0)
 
 
 def load(folder: Path) -> Handler:
@@ -192,15 +262,16 @@ def warm_up() -> None:
     imaging.preview(picture)
 
 
-def main(socket: str, functions: str) -> None:
+def main(address: str, functions: str) -> None:
     """Serve until the end. `functions` is a JSON object: logical id → folder."""
     port = types.ModuleType("inlet.generation")
     sys.modules["inlet.generation"] = inlet.generation = port  # type: ignore[attr-defined]
-    with Server(socket, Invocation) as server:
-        server.handlers = {name: load(Path(folder)) for name, folder in json.loads(functions).items()}
-        warm_up()
-        gc.freeze()
-        server.serve_forever(poll_interval=1)
+    handlers = {name: load(Path(folder)) for name, folder in json.loads(functions).items()}
+    warm_up()
+    install()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
+    gc.freeze()
+    Server(address, handlers).serve()
 
 
 if __name__ == "__main__":
