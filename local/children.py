@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from signal import SIGINT, SIGKILL, SIGTERM, Signals
@@ -113,10 +113,26 @@ def end_orphans(program: str, directory: Path) -> None:
     ]
     for process in orphans:
         with_signal(process, SIGINT)
-    _, stubborn = psutil.wait_procs(orphans, timeout=5)
+    stubborn = wait_for_end(orphans, seconds=5)
     for process in stubborn:
         with_signal(process, SIGKILL)
-    psutil.wait_procs(stubborn, timeout=5)
+    wait_for_end(stubborn, seconds=5)
+
+
+def wait_for_end(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.Process]:
+    """Wait for processes that are not our children; those still alive. A dead one that its parent, often a slow pid 1,
+    has not yet asked about is as good as gone."""
+    deadline = time.monotonic() + seconds
+    while (alive := [process for process in processes if _is_alive(process)]) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return alive
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def with_signal(process: psutil.Process, number: Signals) -> None:

@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from local import children
 from local.stack import PROJECT
 
 READY = re.compile(r"Inlet is ready: (http://127\.0\.0\.1:\d+)\b.*\n")
@@ -83,8 +84,7 @@ def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
 
 
 def assert_all_gone(processes: list[Any], seconds: float = 20) -> None:
-    _, alive = psutil.wait_procs(processes, timeout=seconds)
-    assert not alive
+    assert not children.wait_for_end(processes, seconds=seconds)
 
 
 def test_a_day_with_make_run(run: Callable[..., Run]) -> None:

@@ -15,7 +15,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import s3_server
-from local.children import PartFailed
+from local.children import PartFailed, wait_for_end
 from local.container_bridge import ContainerBridge
 from local.ports import free_port, is_free, remembered_ports
 from local.postgres import Postgres
@@ -125,7 +125,7 @@ def test_children_die_with_their_parent_however_it_dies(tmp_path: Path) -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    child.wait(5)
+    assert not wait_for_end([child], seconds=5)
 
 
 def test_s3_keeps_objects_and_address_over_a_restart(tmp_path: Path) -> None:
