@@ -106,14 +106,15 @@ def last_lines(log: Path, count: int = 8) -> str:
 
 def end_orphans(program: str, directory: Path) -> None:
     """End what a killed earlier run left working in `directory`: its own pid files cannot be trusted after a crash."""
-    orphans = [
-        process
-        for process in psutil.process_iter(["name", "cwd"])
+    orphans = {
+        process.pid: process
+        for process in psutil.process_iter(["name", "cwd", "ppid"])
         if process.info["name"] == program and process.info["cwd"] == str(directory.resolve())
-    ]
-    for process in orphans:
-        with_signal(process, SIGINT)
-    stubborn = wait_for_end(orphans, seconds=5)
+    }
+    for process in orphans.values():
+        if process.info["ppid"] not in orphans:  # a server ends its own helpers, in the right order
+            with_signal(process, SIGINT)
+    stubborn = wait_for_end(orphans.values(), seconds=5)
     for process in stubborn:
         with_signal(process, SIGKILL)
     wait_for_end(stubborn, seconds=5)

@@ -205,11 +205,17 @@ def _python() -> str:
 def _provide_runtime(directory: Path) -> None:
     """Fill `directory` with links to what Lambda provides, as uv.lock pins it."""
     directory.mkdir()
-    for distribution in _with_requirements(RUNTIME_PACKAGES):
-        for file in distribution.files or ():
-            link = directory / file.parts[0]
-            if file.parts[0] not in ("..", "__pycache__") and not link.is_symlink():
-                link.symlink_to(str(distribution.locate_file(file.parts[0])))
+    for name, place in _runtime_files().items():
+        (directory / name).symlink_to(place)
+
+
+@cache
+def _runtime_files() -> dict[str, str]:
+    return {
+        name: str(distribution.locate_file(name))
+        for distribution in _with_requirements(RUNTIME_PACKAGES)
+        for name in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}
+    }
 
 
 def _with_requirements(names: Sequence[str]) -> Iterator[metadata.Distribution]:
