@@ -3,10 +3,12 @@
 database_url   an empty, migrated database for one test
 bucket         a bucket of the worker's S3 server (name keys uniquely); `storage` is its boto3 client
 inlet_settings the environment of a function, in this process, on both of the above
+crash_server   where functions can be killed, with `engine`, the workflow engine they know (see crash.py)
 stack          the whole local stack, one a worker, limits and schedules off; `http` is a client of its API
 start_stack    another stack with other settings, on a database and bucket of its own, stopped after the test
 """
 
+import faulthandler
 import importlib.util
 import itertools
 import os
@@ -27,10 +29,15 @@ from local.s3_server import S3Server
 from local.sandboxes import Sandboxes
 from local.stack import OF_THE_MACHINE, PROJECT, LocalStack
 from local.template import Template
+from tests import crash
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from tests.workflow.world import SharedEngine
+
+# A worker that does not end after its last test says where it stands.
+EXIT_SECONDS = 60
 MIGRATED = "migrated"
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
 ANY_ORIGIN = {
@@ -41,6 +48,11 @@ ANY_ORIGIN = {
 }
 
 _numbers = itertools.count(1)
+
+
+def pytest_unconfigure() -> None:
+    """After all tests and their fixtures: what still hangs is given up."""
+    faulthandler.dump_traceback_later(EXIT_SECONDS, exit=True)
 
 
 @pytest.fixture(scope="session")
@@ -104,7 +116,7 @@ def database_url(make_database: Callable[[], str], used_databases: list[str]) ->
     """A migrated database without a row, for one test. Tests leave its tables as they are."""
     url = used_databases.pop() if used_databases else make_database()
     yield url
-    empty(url)
+    empty_database(url)
     used_databases.append(url)
 
 
@@ -133,12 +145,19 @@ def bucket(make_bucket: Callable[[], str]) -> str:
     return make_bucket()
 
 
+@pytest.fixture(scope="session")
+def used_buckets() -> list[str]:
+    """This worker's buckets that a test has done with. Making one anew takes ten times as long as emptying it."""
+    return []
+
+
 @pytest.fixture
-def own_bucket(make_bucket: Callable[[], str], storage: "S3Client") -> Iterator[str]:
-    """A bucket for one test. It goes with the test: the server keeps files for each, and has room for some hundreds."""
-    bucket = make_bucket()
+def own_bucket(make_bucket: Callable[[], str], used_buckets: list[str], storage: "S3Client") -> Iterator[str]:
+    """An empty bucket for one test."""
+    bucket = used_buckets.pop() if used_buckets else make_bucket()
     yield bucket
-    storage.delete_bucket(Bucket=bucket)
+    empty_bucket(storage, bucket)
+    used_buckets.append(bucket)
 
 
 @pytest.fixture(scope="session")
@@ -200,6 +219,27 @@ def http(stack: LocalStack) -> Iterator[httpx.Client]:
         yield client
 
 
+@pytest.fixture(scope="session")
+def engine() -> "Iterator[SharedEngine]":
+    """The deployed state machine on the local engine, for functions that can be killed."""
+    from tests.workflow.world import SharedEngine
+
+    shared = SharedEngine()
+    yield shared
+    shared.stop()
+
+
+@pytest.fixture(scope="session")
+def crash_server(tmp_path_factory: pytest.TempPathFactory, engine: "SharedEngine", s3: S3Server) -> Iterator[Path]:
+    """Where functions can be killed. However they end, their log holds no secret."""
+    environment = storage_settings(s3, "none") | engine.settings | {"STAGE": "local"}
+    with crash.serving(tmp_path_factory.mktemp("crash"), environment) as (address, log):
+        yield address
+        written = log.read_text()
+    assert "@example.com" not in written
+    assert "X-Amz-Signature" not in written
+
+
 @pytest.fixture
 def load_handler() -> Callable[[str], ModuleType]:
     """`load_handler("uploads/create")`: a function's module in this process, freshly loaded."""
@@ -217,7 +257,7 @@ def load_handler() -> Callable[[str], ModuleType]:
     return load
 
 
-def empty(url: str) -> None:
+def empty_database(url: str) -> None:
     """End whatever still works on a database, and delete all its rows."""
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
@@ -228,6 +268,16 @@ def empty(url: str) -> None:
         deletions = [SQL("DELETE FROM {}").format(Identifier(table)) for (table,) in tables]
         connection.execute("SET session_replication_role = replica")  # no foreign key minds the order
         connection.execute(SQL("; ").join(deletions))
+
+
+def empty_bucket(storage: "S3Client", bucket: str) -> None:
+    """Delete all objects, end all uploads."""
+    for page in storage.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        if objects := page.get("Contents"):
+            storage.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": item["Key"]} for item in objects]})
+    for uploads in storage.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in uploads.get("Uploads", []):
+            storage.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
 
 def new_stack(directory: Path, settings: dict[str, str]) -> LocalStack:

@@ -20,7 +20,6 @@ from inlet.tables import speaking_sessions
 from local import s3_server
 from local.s3_server import S3Server
 from local.stack import LocalStack
-from tests import crash
 from tests.conftest import ANY_ORIGIN, storage_settings
 from tests.crash import Functions, Run, Trap
 from tests.invocations import api_event
@@ -135,18 +134,6 @@ def put_to(announcement: dict[str, Any], content: bytes) -> None:
     httpx.put(announcement["uploadUrl"], content=content, headers=announcement["headers"]).raise_for_status()
 
 
-@pytest.fixture(scope="session")
-def killable(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Path]:
-    """The server of functions that can be killed."""
-    no_workflow = {
-        "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:none",
-        "STEP_FUNCTIONS_ENDPOINT_URL": "http://127.0.0.1:9",
-    }
-    environment = storage_settings(s3, "none") | no_workflow | {"STAGE": "local"}
-    with crash.serving(tmp_path_factory.mktemp("killable"), environment) as (address, _):
-        yield address
-
-
 @pytest.fixture
 def rows(database_url: str) -> Iterator[Rows]:
     with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
@@ -155,14 +142,14 @@ def rows(database_url: str) -> Iterator[Rows]:
 
 @pytest.fixture
 def speaker(
-    killable: Path,
+    crash_server: Path,
     database_url: str,
     rows: Rows,
     own_bucket: str,
     storage: "S3Client",
     tmp_path: Path,
 ) -> Speaker:
-    functions = Functions(killable, {"DATABASE_URL": database_url, "BUCKET": own_bucket}, bill=tmp_path / "bill")
+    functions = Functions(crash_server, {"DATABASE_URL": database_url, "BUCKET": own_bucket}, bill=tmp_path / "bill")
     return Speaker(functions, rows, storage, own_bucket)
 
 

@@ -11,26 +11,12 @@ from psycopg.rows import dict_row
 
 from inlet.observability import logger
 from inlet.settings import settings
-from local.s3_server import S3Server
 from tests import crash
-from tests.conftest import storage_settings
 from tests.in_process import InProcess
 from tests.session_world import World
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-
-
-@pytest.fixture(scope="session")
-def crash_server(tmp_path_factory: pytest.TempPathFactory, s3: S3Server) -> Iterator[Path]:
-    """Where functions can be killed."""
-    environment = storage_settings(s3, "none") | {
-        "STAGE": "local",
-        "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:123456789012:stateMachine:none",
-        "STEP_FUNCTIONS_ENDPOINT_URL": "http://127.0.0.1:1",
-    }
-    with crash.serving(tmp_path_factory.mktemp("crash"), environment) as (address, _):
-        yield address
 
 
 @pytest.fixture
