@@ -10,7 +10,8 @@ PYTHON := PYTHONPATH=shared:. $(BIN)/python
 
 ARCHITECTURE ?= arm64
 ENVIRONMENT ?= default
-WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); test "$$cores" -ge 2 && echo "$$cores" || echo 2)
+# One test process more than cores: many tests wait for a server, a browser or a clock.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
 CHECKED := shared functions local tests bench scripts
 
 export UV

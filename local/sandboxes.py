@@ -90,8 +90,8 @@ class Sandbox:
 
     @property
     def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.is_alive()
+        """Whether the process still runs, as far as one that was not asked anything can tell: it says nothing."""
+        return self._process.is_alive() and not self._connection.poll()  # the fork server learns of a death later
 
     def invoke(self, event: bytes, invocation: Invocation) -> dict[str, Any]:
         """`{"payload": …}` or `{"error": …}`; afterwards `alive` tells whether the sandbox may be used again."""

@@ -45,8 +45,8 @@ UPDATE idempotency_keys SET answer = %(answer)s, locked_until = now()
 _RELEASE = "DELETE FROM idempotency_keys WHERE key_hash = %(key_hash)s AND claim = %(token)s AND answer IS NULL"
 
 _PURGE = """
-DELETE FROM idempotency_keys WHERE key_hash IN (
-    SELECT key_hash FROM idempotency_keys WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+DELETE FROM idempotency_keys WHERE key_hash = ANY(ARRAY(
+    SELECT key_hash FROM idempotency_keys WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
 
 

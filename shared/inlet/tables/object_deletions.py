@@ -6,8 +6,8 @@ RETRY_SECONDS = 300
 
 _DUE = """
 UPDATE object_deletions SET not_before = now() + make_interval(secs => %(retry)s)
- WHERE key IN (SELECT key FROM object_deletions WHERE not_before <= now()
-                ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+ WHERE key = ANY(ARRAY(SELECT key FROM object_deletions WHERE not_before <= now()
+                        ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING key
 """
 

@@ -64,18 +64,19 @@ def parameter(*events: Event) -> str:
 _LEASE = """
 UPDATE outbox_events
    SET leased_until = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
- WHERE uuid IN (SELECT uuid FROM outbox_events
-                 WHERE sent_at IS NULL AND (leased_until IS NULL OR leased_until < now())
-                 ORDER BY occurred_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+ WHERE uuid = ANY(ARRAY(
+           SELECT uuid FROM outbox_events
+            WHERE sent_at IS NULL AND (leased_until IS NULL OR leased_until < now())
+            ORDER BY occurred_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING uuid::text, name, distinct_id, properties, occurred_at
 """
 
 _SENT = "UPDATE outbox_events SET sent_at = now() WHERE uuid = ANY(%(uuids)s::uuid[])"
 
 _PURGE = """
-DELETE FROM outbox_events WHERE uuid IN (
+DELETE FROM outbox_events WHERE uuid = ANY(ARRAY(
     SELECT uuid FROM outbox_events WHERE sent_at < now() - make_interval(days => %(days)s)
-     LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+     LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
 
 

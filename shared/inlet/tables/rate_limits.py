@@ -31,8 +31,10 @@ SELECT EXISTS (SELECT FROM hit) AS allowed,
 """
 
 _PURGE = """
-DELETE FROM rate_limits WHERE (key, window_start) IN (
-    SELECT key, window_start FROM rate_limits WHERE window_end < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+WITH over AS MATERIALIZED (
+    SELECT key, window_start FROM rate_limits WHERE window_end < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+DELETE FROM rate_limits USING over WHERE (rate_limits.key, rate_limits.window_start) = (over.key, over.window_start)
 """
 
 

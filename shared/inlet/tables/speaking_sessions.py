@@ -83,10 +83,10 @@ SELECT (SELECT audio_key FROM deleted) AS key FROM owner
 
 _DROP_ABANDONED = """
 WITH dropped AS (
-    DELETE FROM speaking_sessions WHERE id IN (
+    DELETE FROM speaking_sessions WHERE id = ANY(ARRAY(
         SELECT id FROM speaking_sessions
          WHERE status = 'CREATED' AND created_at < now() - make_interval(hours => %(hours)s)
-         ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+         ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
     RETURNING audio_key
 )
 INSERT INTO object_deletions (key) SELECT audio_key FROM dropped ON CONFLICT (key) DO NOTHING

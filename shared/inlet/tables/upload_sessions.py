@@ -198,8 +198,8 @@ SELECT count(*) AS expired FROM expired
 
 _TO_PURGE = """
 UPDATE upload_sessions SET purge_after = now() + make_interval(secs => %(retry)s)
- WHERE id IN (SELECT id FROM upload_sessions WHERE purge_after <= now()
-               ORDER BY purge_after LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+ WHERE id = ANY(ARRAY(SELECT id FROM upload_sessions WHERE purge_after <= now()
+                       ORDER BY purge_after LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 RETURNING id::text, status = 'completed' AS keeps_objects
 """
 

@@ -58,9 +58,9 @@ UPDATE uploads SET status = 'pending', updated_at = now()
 
 _DROP_UNCONFIRMED = """
 WITH dropped AS (
-    DELETE FROM uploads WHERE id IN (
+    DELETE FROM uploads WHERE id = ANY(ARRAY(
         SELECT id FROM uploads WHERE confirmed_at IS NULL AND expires_at < now()
-         ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+         ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
     RETURNING original_url
 )
 INSERT INTO object_deletions (key) SELECT original_url FROM dropped ON CONFLICT (key) DO NOTHING
