@@ -14,6 +14,7 @@ import itertools
 import os
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -46,6 +47,9 @@ ANY_ORIGIN = {
     "AllowedHeaders": ["*"],
     "ExposeHeaders": ["ETag"],
 }
+
+# Every client would read the whole world's certificates anew, 25 ms of work; nothing here speaks TLS.
+vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
 
 _numbers = itertools.count(1)
 

@@ -8,7 +8,7 @@ import io
 import json
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,18 +65,16 @@ def packaged_functions(packaged: Path, stack: LocalStack) -> Iterator[PackagedFu
 
 @pytest.fixture
 def packaged_api(
-    packaged: Path, start_stack: Callable[..., LocalStack], monkeypatch: pytest.MonkeyPatch
+    packaged_functions: PackagedFunctions, stack: LocalStack, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[httpx.Client]:
-    """The API and the workflow of a stack of its own, with every function packaged."""
-    stack = start_stack(RATE_LIMIT_BYPASS="true")
-    with PackagedFunctions(packaged, stack) as functions:
-        monkeypatch.setattr(stack, "sandboxes", functions)  # the workflow engine asks the stack
-        gateway = Gateway(0)
-        gateway.start(Api(stack.template, functions.invoke, auth_bypass=True))
-        with httpx.Client(base_url=gateway.url, timeout=60) as client:
-            yield client
-        functions.print_logs()
-        gateway.stop()
+    """The API and the workflow of the worker's stack, with every function packaged."""
+    monkeypatch.setattr(stack, "sandboxes", packaged_functions)  # the workflow engine asks the stack
+    gateway = Gateway(0)
+    gateway.start(Api(stack.template, packaged_functions.invoke, auth_bypass=True))
+    with httpx.Client(base_url=gateway.url, timeout=60) as client:
+        yield client
+    packaged_functions.print_logs()
+    gateway.stop()
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
@@ -146,6 +144,7 @@ def test_a_speaking_session_runs_through_built_functions(packaged_api: httpx.Cli
         file.setframerate(8000)
         file.writeframes(bytes(16000))
     content = recording.getvalue()
+    before = packaged_api.get("/api/sessions").raise_for_status().json()["total"]
     announced = {"contentType": "audio/wav", "size": len(content), "duration": 1}
     session = packaged_api.post("/api/sessions", json=announced).raise_for_status().json()
     httpx.put(session["uploadUrl"], content=content, headers=session["headers"]).raise_for_status()
@@ -154,7 +153,7 @@ def test_a_speaking_session_runs_through_built_functions(packaged_api: httpx.Cli
 
     form = {"duration": "1"}, {"audio": ("a.wav", content, "audio/wav")}
     packaged_api.post("/api/sessions", data=form[0], files=form[1]).raise_for_status()
-    assert packaged_api.get("/api/sessions").raise_for_status().json()["total"] == 2
+    assert packaged_api.get("/api/sessions").raise_for_status().json()["total"] == before + 2
     read = packaged_api.get(home).raise_for_status().json()
     assert httpx.get(read["audioUrl"]).raise_for_status().content == content
     assert packaged_api.delete(home).raise_for_status().json() == {"ok": True}
