@@ -11,11 +11,15 @@ from typing import Any
 
 
 class PostHog:
-    """What was delivered, and how it answers: `up`, `failing` (500), or `hanging` until it is told otherwise."""
+    """What was delivered, and how it answers: `up`, `failing` (500), or `hanging` until it is told otherwise.
+
+    A batch with an event of the name `refused_event` is refused whole.
+    """
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.requests = 0
+        self.refused_event: str | None = None
         self._changed = threading.Condition()
         self._mood = "up"
         stand_in = self
@@ -76,7 +80,10 @@ class PostHog:
             self._changed.wait_for(lambda: self._mood != "hanging")
             if path != "/batch/" or self._mood == "failing":
                 return 500
-            self.events += json.loads(body)["batch"]
+            batch = json.loads(body)["batch"]
+            if self.refused_event in {event["event"] for event in batch}:
+                return 400
+            self.events += batch
             return 200
 
 

@@ -82,8 +82,11 @@ class Resolver(APIGatewayHttpResolver):
 
     def _check_body(self, event: Event) -> None:
         """Size, and kind: Powertools fills a model from a form too, past everything strict JSON refuses."""
-        content_type = event["headers"].get("content-type", "").strip().lower()
-        is_form = bool(event.get("body")) and content_type.startswith(_FORMS)
+        kind, *parameters = event["headers"].get("content-type", "").split(";", 1)
+        kind = kind.strip().lower()
+        if kind:  # the type means the same in capitals, but not to Powertools; a form's boundary stays as it is
+            event["headers"]["content-type"] = ";".join([kind, *parameters])
+        is_form = bool(event.get("body")) and kind.startswith(_FORMS)
         if is_form and not self._max_form_bytes:
             raise UnsupportedType("The request body must be JSON.")
         json_body.check_size(_body_size(event), self._max_form_bytes if is_form else json_body.MAX_BYTES)

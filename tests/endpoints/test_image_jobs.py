@@ -160,6 +160,7 @@ class TestCreate:
         [
             ({"email": "nobody"}, "email"),
             ({"email": "a@localhost"}, "email"),
+            ({"email": "Ada <ada@example.com>"}, "email"),
             ({"email": f"{'a' * 250}@example.com"}, "email"),
             ({"email": "a@example.com\r\nBcc: b@example.com"}, "email"),
             ({"email": 5}, "email"),

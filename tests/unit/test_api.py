@@ -77,6 +77,12 @@ def test_the_body_limit_counts_bytes_not_characters(base64_encoded: bool) -> Non
     assert (status, body["error"]["code"]) == (413, "BAD_REQUEST")
 
 
+@pytest.mark.parametrize("content_type", ["APPLICATION/JSON", " Application/Json ; charset=UTF-8"])
+def test_json_may_be_written_in_capitals(content_type: str) -> None:
+    body = b'{"displayName":"a"}'
+    assert call(api_event("POST", "/things", body=body, headers={"content-type": content_type}))[0] == 200
+
+
 @pytest.mark.parametrize(
     "content_type", ["multipart/form-data; boundary=x", "application/x-www-form-urlencoded", "Multipart/Form-Data"]
 )

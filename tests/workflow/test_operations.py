@@ -64,6 +64,38 @@ def test_a_backlog_of_events_is_delivered_oldest_first(world: World, plan: str) 
     assert batches == [{f"n{n}" for n in range(first, first - 100, -1) if n > 0} for first in (250, 150, 50)]
 
 
+def test_an_event_that_is_always_refused_holds_up_no_others(world: World) -> None:
+    def record(name: str, count: int) -> None:
+        world.database.execute(
+            "INSERT INTO outbox_events (uuid, name, distinct_id, properties, occurred_at)"
+            " SELECT gen_random_uuid(), %s, 'd', '{}', now() - n * interval '1 second'"
+            "   FROM generate_series(1, %s) AS n",
+            (name, count),
+        )
+
+    def deliver() -> None:
+        world.functions.invoke("OperationsDeliverEventsFunction", {})
+        world.pass_time(120)
+
+    with posthog_stand_in.listening() as posthog:
+        world.functions.environment |= {"POSTHOG_API_KEY": "phc_test", "POSTHOG_HOST": posthog.host}
+        posthog.refused_event = "bad"
+        record("good", 149)
+        record("bad", 1)
+        deliver()
+        record("later", 7)
+        deliver()
+        assert posthog.names("d")["later"] == 7
+        for _ in range(7):  # its companions become half as many each time
+            deliver()
+        assert posthog.names("d") == {"good": 149, "later": 7}
+        assert len(posthog.events) == 156, "each of them once"
+
+        posthog.refused_event = None
+        deliver()
+        assert posthog.names("d")["bad"] == 1
+
+
 def test_without_a_key_there_is_nobody_to_tell(world: World) -> None:
     upload = world.reserve()
     assert world.functions.invoke("OperationsDeliverEventsFunction", {}).payload == {"sent": 2}

@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 5
 
 
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Send events oldest first until none is left or PostHog does not take a batch; the rest comes with a later run."""
+    """Send events until none is left or PostHog does not take a batch; the rest comes with a later run."""
     sent = 0
     while batch := outbox.lease(BATCH):
         if not _delivered(batch):

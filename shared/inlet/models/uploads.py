@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import EmailStr, Field, StringConstraints
+from pydantic import BeforeValidator, EmailStr, Field, StringConstraints
 
 from inlet.models.base import Model, Timestamp
 
@@ -12,10 +12,17 @@ EXTENSION_OF = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "
 type Sha256 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 
 
+def _without_a_name(email: object) -> object:
+    """Refuse `Ada <ada@example.com>`, of which pydantic would quietly keep the address."""
+    if isinstance(email, str) and "<" in email:
+        raise ValueError("value is not a valid email address: it must be the address alone")
+    return email
+
+
 class UploadRequest(Model):
     """What a client declares before it may upload. `size` is in bytes, `sha256` base64."""
 
-    email: Annotated[EmailStr, Field(max_length=254)]
+    email: Annotated[EmailStr, BeforeValidator(_without_a_name), Field(max_length=254)]
     type: Annotated[str, Field(max_length=100, examples=list(EXTENSION_OF))]
     size: Annotated[int, Field(strict=True, ge=1)] | None = None
     sha256: Sha256 | None = None

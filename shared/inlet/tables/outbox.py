@@ -62,12 +62,19 @@ def parameter(*events: Event) -> str:
 
 
 _LEASE = """
+WITH next AS (
+    SELECT attempts FROM outbox_events
+     WHERE sent_at IS NULL AND (leased_until IS NULL OR leased_until < now())
+     ORDER BY attempts, occurred_at LIMIT 1
+)
 UPDATE outbox_events
    SET leased_until = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
  WHERE uuid = ANY(ARRAY(
            SELECT uuid FROM outbox_events
             WHERE sent_at IS NULL AND (leased_until IS NULL OR leased_until < now())
-            ORDER BY occurred_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+              AND attempts = (SELECT attempts FROM next)
+            ORDER BY occurred_at LIMIT (SELECT greatest(1, %(limit)s >> least(attempts, 30)) FROM next)
+              FOR UPDATE SKIP LOCKED))
 RETURNING uuid::text, name, distinct_id, properties, occurred_at
 """
 
@@ -81,7 +88,11 @@ DELETE FROM outbox_events WHERE uuid = ANY(ARRAY(
 
 
 def lease(limit: int) -> Sequence[OutboxEvent]:
-    """Take up to `limit` undelivered events for a minute, oldest first; a dead deliverer's lease lapses."""
+    """Take up to `limit` undelivered events for a minute, oldest first; a dead deliverer's lease lapses.
+
+    Those tried least often come first, and half as many at each further try: an event that is always refused ends up
+    alone, behind everything else.
+    """
     return database.every(_LEASE, {"limit": limit, "lease": LEASE_SECONDS})  # type: ignore[return-value]
 
 
