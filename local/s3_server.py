@@ -60,6 +60,8 @@ class S3Server:
         self._child = Child(
             self.part,
             [
+                # A developer's own AWS keys would become an administrator's of this server.
+                *("/usr/bin/env", "-u", "AWS_ACCESS_KEY_ID", "-u", "AWS_SECRET_ACCESS_KEY"),
                 *(PROGRAM, "mini", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}"),
                 *(f"-{listener}={port}" for listener, port in self._ports.items()),
                 *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={identity}"),

@@ -128,6 +128,18 @@ def test_children_die_with_their_parent_however_it_dies(tmp_path: Path) -> None:
     assert not wait_for_end([child], seconds=5)
 
 
+def test_s3_does_not_take_the_developers_own_aws_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the developer's own")
+    server = S3Server(tmp_path).start()
+    try:
+        own = s3_server.client(server.endpoint_url, "AKIAIOSFODNN7EXAMPLE", "the developer's own")
+        with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+            own.list_buckets()
+    finally:
+        server.stop()
+
+
 def test_s3_keeps_objects_and_address_over_a_restart(tmp_path: Path) -> None:
     server = S3Server(tmp_path).start()
     try:
