@@ -1,6 +1,7 @@
 """Free TCP ports on the loopback interface, the same ones again after a restart where they are still free."""
 
 import json
+import os
 import secrets
 import socket
 from collections.abc import Iterable
@@ -8,12 +9,14 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 # Linux gives clients ports from 32768 on, macOS from 49152.
-FIRST_PORT, END_OF_PORTS = 20_000, 32_768
+PORTS = range(20_000, 32_768)
+# Processes started together look for theirs in different shares of these.
+SHARES = 50
 
 
 def free_port() -> int:
     """A port nobody listens on now, and no client's connection is given before a server takes it."""
-    while not is_free(port := FIRST_PORT + secrets.randbelow(END_OF_PORTS - FIRST_PORT)):
+    while not is_free(port := secrets.choice(PORTS[os.getpid() % SHARES :: SHARES])):
         pass
     return port
 
