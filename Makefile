@@ -12,7 +12,7 @@ ARCHITECTURE ?= arm64
 ENVIRONMENT ?= default
 # One test process more than cores: many tests wait for a server, a browser or a clock.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
-CHECKED := shared functions local tests bench scripts
+CHECKED := shared functions local local_aws tests bench scripts
 
 export UV
 export SAM_CLI_TELEMETRY := 0

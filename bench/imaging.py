@@ -25,7 +25,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": f"{ROOT / 'shared'}:{ROOT}"}
 MAKE = """
 import sys
 from PIL import Image
-from tests import photographs
+from tests.support import photographs
 options = {"PNG": {"compress_level": 3}, "WEBP": {"method": 2}}.get(sys.argv[2], {})
 content = photographs.photograph(photographs.noise(4000, 3000), sys.argv[2], orientation=6, quality=90, **options)
 open(sys.argv[1], "wb").write(content)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from inlet import database, storage, workflow
-from inlet.observability import logger
+from inlet.logs import logger
 from inlet.settings import settings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -20,8 +20,8 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 from statistics import median
 
-from local.emulator import emulate
-from local.template import Function
+from local_aws.emulator import emulate
+from local_aws.template import Function
 from scripts.build import build, build_directory, host_architecture, packaged_functions
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +29,7 @@ BASELINES = ROOT / "bench" / "baselines"
 ARCHITECTURE = host_architecture()
 WORK = ROOT / ".aws-sam" / "bench"
 
-STATUS = "UploadsStatusFunction"
+STATUS = "ImageJobsStatusFunction"
 EMPTY, PSYCOPG, COMMON = "empty", "empty + psycopg", "status in FastAPI"
 PLAIN = "status in FastAPI, plain build"
 # The database is named but never reached: nothing connects while it loads.

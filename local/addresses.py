@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from local import s3_server
 from local.stack import PROJECT, S3_SETTINGS, LocalStack
+from local_aws import s3_server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

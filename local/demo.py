@@ -12,13 +12,13 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from inlet.models.uploads import EXTENSION_OF
+from inlet.image_jobs.messages import EXTENSION_OF
 from inlet.sniffing import HEAD_BYTES, sniff
 from local import picture
 from local.addresses import Addresses, settings
-from local.children import PartFailed
 from local.run import only_one
 from local.stack import LocalStack
+from local_aws.children import PartFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

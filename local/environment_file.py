@@ -7,8 +7,8 @@ and `container_bridge` answers there. SAM sets only variables the template decla
 AWS must be named here, or the function would see the unresolved reference.
 """
 
-from local.ports import HOST
 from local.stack import SERVER_ADDRESSES, LocalStack
+from local_aws.ports import HOST
 
 HOST_FROM_CONTAINER = "host.docker.internal"
 AS_THEY_ARE = ("BUCKET", "S3_REGION", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "STAGE", "GENERATOR")

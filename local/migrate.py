@@ -5,9 +5,9 @@ import tempfile
 from pathlib import Path
 
 from local.addresses import Addresses, settings
-from local.sandboxes import Sandboxes
 from local.stack import DEFAULTS, PROJECT
-from local.template import Template
+from local_aws.sandboxes import Sandboxes
+from local_aws.template import Template
 
 
 def migrate() -> int:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from local.addresses import Addresses, home, settings, write_json
-from local.children import PartFailed
-from local.container_bridge import ContainerBridge, bridge_address
 from local.environment_file import container_environment
 from local.stack import LocalStack
+from local_aws.children import PartFailed
+from local_aws.container_bridge import ContainerBridge, bridge_address
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,17 +10,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from local import s3_server
-from local.api_event import HttpRequest
-from local.children import PartFailed
-from local.cloudformation import REGION
-from local.gateway import Api, Gateway
-from local.ports import HOST, remembered_ports
-from local.postgres import Postgres
-from local.s3_server import S3Server
-from local.sandboxes import Outcome, Sandboxes, start_fork_server
-from local.schedules import Schedules
-from local.template import Template
+from local_aws import s3_server
+from local_aws.api_event import HttpRequest
+from local_aws.children import PartFailed
+from local_aws.cloudformation import REGION
+from local_aws.gateway import Api, Gateway
+from local_aws.ports import HOST, remembered_ports
+from local_aws.postgres import Postgres
+from local_aws.s3_server import S3Server
+from local_aws.sandboxes import Outcome, Sandboxes, start_fork_server
+from local_aws.schedules import Schedules
+from local_aws.template import Template
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -179,7 +179,7 @@ class LocalStack:
 
     def _start_sandboxes(self) -> None:
         # moto takes two seconds to import: the servers and the fork server start meanwhile.
-        from local.workflow_engine import WorkflowEngine
+        from local_aws.workflow_engine import WorkflowEngine
 
         # The engine wants to know how to invoke functions, functions want to know where the engine is.
         self.engine = WorkflowEngine(

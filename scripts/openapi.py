@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer, SecurityScheme
 
 ROOT = Path(__file__).parent.parent
-FAMILIES = ("uploads", "sessions", "speaking")
+FAMILIES = ("image_jobs", "upload_sessions", "speaking_sessions")
 DOCUMENT = ROOT / "web" / "openapi.json"
 
 SECURITY: dict[str, SecurityScheme] = {

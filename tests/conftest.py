@@ -24,18 +24,18 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from local import s3_server
-from local.postgres import Postgres
-from local.s3_server import S3Server
-from local.sandboxes import Sandboxes
 from local.stack import OF_THE_MACHINE, PROJECT, LocalStack
-from local.template import Template
-from tests import crash
+from local_aws import s3_server
+from local_aws.postgres import Postgres
+from local_aws.s3_server import S3Server
+from local_aws.sandboxes import Sandboxes
+from local_aws.template import Template
+from tests.support import crash
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from tests.workflow.world import SharedEngine
+    from tests.support.worlds.image_jobs import SharedEngine
 
 # A worker that does not end after its last test says where it stands.
 EXIT_SECONDS = 60
@@ -226,7 +226,7 @@ def http(stack: LocalStack) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def engine() -> "Iterator[SharedEngine]":
     """The deployed state machine on the local engine, for functions that can be killed."""
-    from tests.workflow.world import SharedEngine
+    from tests.support.worlds.image_jobs import SharedEngine
 
     shared = SharedEngine()
     yield shared

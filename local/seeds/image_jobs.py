@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from inlet import identifiers, imaging, keys
 from local import picture
-from local.cloudformation import ACCOUNT, REGION
+from local_aws.cloudformation import ACCOUNT, REGION
 
 if TYPE_CHECKING:
     import psycopg

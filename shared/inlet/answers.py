@@ -19,7 +19,7 @@ class Family(Enum):
     SPEAKING_SESSIONS = "speaking sessions"
 
 
-HTTP: dict[type[errors.InletError], tuple[int, str]] = {
+STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {
     errors.InvalidRequest: (400, "BAD_REQUEST"),
     errors.RequestTooLarge: (413, "BAD_REQUEST"),
     errors.ValidationFailed: (422, "VALIDATION_ERROR"),
@@ -66,7 +66,7 @@ UNEXPECTED_MESSAGE = "Something went wrong on our side. Please try again."
 
 def status_and_code(kind: type[Exception]) -> tuple[int, str]:
     """The HTTP status and stable code of an error class; 500 `INTERNAL_ERROR` for whatever the table does not name."""
-    return next((HTTP[base] for base in kind.__mro__ if base in HTTP), UNEXPECTED)
+    return next((STATUS_AND_CODE[base] for base in kind.__mro__ if base in STATUS_AND_CODE), UNEXPECTED)
 
 
 def error_body(family: Family, code: str, message: str, details: Body) -> Body:

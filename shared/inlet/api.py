@@ -16,7 +16,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from inlet import answers, authentication, idempotency, json_body
 from inlet.answers import Family
 from inlet.errors import InletError, InvalidRequest, RouteNotFound, UnsupportedType, ValidationFailed
-from inlet.observability import logger
+from inlet.logs import logger
 from inlet.settings import settings
 
 type Event = dict[str, Any]

@@ -25,17 +25,17 @@ _RETRY_PAUSE_SECONDS = 0.1
 _open: Connection | None = None
 
 
-def one(statement: LiteralString, parameters: Parameters) -> dict[str, Any] | None:
+def fetch_one(statement: LiteralString, parameters: Parameters) -> dict[str, Any] | None:
     """Run one statement in one round trip; its first row, or None."""
     return run(lambda connection: _rows(connection, dict_row, statement, parameters).fetchone())
 
 
-def one_as[T](kind: type[T], statement: LiteralString, parameters: Parameters) -> T | None:
-    """Like `one`, with the columns as the arguments of `kind`."""
+def fetch_one_as[T](kind: type[T], statement: LiteralString, parameters: Parameters) -> T | None:
+    """Like `fetch_one`, with the columns as the arguments of `kind`."""
     return run(lambda connection: _rows(connection, class_row(kind), statement, parameters).fetchone())
 
 
-def every(statement: LiteralString, parameters: Parameters) -> list[dict[str, Any]]:
+def fetch_all(statement: LiteralString, parameters: Parameters) -> list[dict[str, Any]]:
     """Run one statement in one round trip; all its rows."""
     return run(lambda connection: _rows(connection, dict_row, statement, parameters).fetchall())
 

@@ -13,9 +13,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from inlet import authentication, identifiers
+from inlet import authentication, idempotency_keys_table, identifiers
 from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest
-from inlet.tables import idempotency_keys
 
 type Event = dict[str, Any]
 type Answer = dict[str, Any]
@@ -41,7 +40,7 @@ def replayed(event: Event, compute: Callable[[], Answer]) -> Answer:
     scope = f"{authentication.caller(event)}\n{event['requestContext']['http']['path']}\n{key}"
     key_hash = hashlib.sha256(scope.encode()).hexdigest()
     request_hash = hashlib.sha256(_content(event)).hexdigest()
-    claim = idempotency_keys.claim(key_hash, request_hash)
+    claim = idempotency_keys_table.claim(key_hash, request_hash)
     if claim.request_hash != request_hash:
         raise IdempotencyMismatch
     if claim.answer is not None:
@@ -52,12 +51,12 @@ def replayed(event: Event, compute: Callable[[], Answer]) -> Answer:
     try:
         answer = compute()
     except Exception:
-        idempotency_keys.release(key_hash, claim.token)
+        idempotency_keys_table.release(key_hash, claim.token)
         raise
     if answer["statusCode"] < 300:
-        idempotency_keys.keep(key_hash, claim.token, _encrypt(scope, answer))
+        idempotency_keys_table.keep(key_hash, claim.token, _encrypt(scope, answer))
     else:
-        idempotency_keys.release(key_hash, claim.token)
+        idempotency_keys_table.release(key_hash, claim.token)
     return answer
 
 

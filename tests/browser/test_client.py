@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 
 from local.stack import LocalStack
 from tests.browser.conftest import hurry
-from tests.photographs import photograph
+from tests.support.photographs import photograph
 
 OTHER_SITE = "http://localhost:8000"  # among the template's AllowedOrigins; answered by the test, not by a server
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Route, expect
 
 from local.stack import LocalStack
 from tests.browser.conftest import Traffic
-from tests.upload_sessions import MB, pdf, png
+from tests.support.upload_sessions import MB, pdf, png
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, Route, expect
 
 from local.stack import LocalStack
 from tests.browser.conftest import AXE, PHONE, WIDE, Traffic, hurry, violations
-from tests.photographs import photograph
+from tests.support.photographs import photograph
 
 PAGES = {
     "start": "/",

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from inlet import answers
 from local.stack import LocalStack
 from tests.browser.conftest import Traffic, hurry
-from tests.photographs import noise, photograph
+from tests.support.photographs import noise, photograph
 
 E_MAIL = "ada@example.com"
 FIRST_PAGE_BYTES = 100 * 1024
@@ -321,4 +321,4 @@ def test_a_limit_is_told_with_its_end(
 def test_there_are_words_for_every_code_of_the_api(page: Page) -> None:
     page.goto("/files")
     known = page.evaluate("async () => Object.keys((await import('/web/client/index.js')).WORDS)")
-    assert {code for _, code in answers.HTTP.values()} | {answers.UNEXPECTED[1]} <= set(known)
+    assert {code for _, code in answers.STATUS_AND_CODE.values()} | {answers.UNEXPECTED[1]} <= set(known)

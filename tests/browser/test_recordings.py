@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from local.stack import LocalStack
 from tests.browser.conftest import WIDE, Traffic
-from tests.recordings import tone
+from tests.support.recordings import tone
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 
 from local.stack import PROJECT, LocalStack
 from tests.browser.conftest import Traffic
-from tests.upload_sessions import MB, PART, SESSIONS, File, digest, pdf
+from tests.support.upload_sessions import MB, PART, SESSIONS, File, digest, pdf
 
 ESBUILD = PROJECT / "node_modules" / ".bin" / "esbuild"
 

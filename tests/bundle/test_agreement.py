@@ -91,8 +91,8 @@ class TestFunctions:
             for event in properties.get("Events", {}).values():
                 if event["Type"] == "HttpApi":
                     guarded = event["Properties"].get("Auth", {}).get("Authorizer") == "SignedIn"
-                    by_capability = name == "SessionsCompanionFunction"  # which stands in the path
-                    assert guarded == (name.startswith(("Sessions", "Speaking")) and not by_capability), name
+                    by_capability = name == "UploadSessionsCompanionFunction"  # which stands in the path
+                    assert guarded == (name.startswith(("UploadSessions", "SpeakingSessions")) and not by_capability), name
 
 
 class TestReadme:
@@ -213,10 +213,10 @@ class TestStateMachine:
         tasks = {state["Resource"].strip("${}"): name for name, state in TASKS.items()}
         assert tasks == {f"{name}FunctionArn": name for name in TASKS}
         assert properties["DefinitionSubstitutions"] == {
-            f"{name}FunctionArn": {"Fn::GetAtt": [f"Stages{name}Function", "Arn"]} for name in TASKS
+            f"{name}FunctionArn": {"Fn::GetAtt": [f"ImageStages{name}Function", "Arn"]} for name in TASKS
         }
         invoked = [policy["LambdaInvokePolicy"]["FunctionName"]["Ref"] for policy in properties["Policies"]]
-        assert sorted(invoked) == sorted(f"Stages{name}Function" for name in TASKS)
+        assert sorted(invoked) == sorted(f"ImageStages{name}Function" for name in TASKS)
 
     def test_error_names_are_classes(self) -> None:
         named = {error for state in TASKS.values() for retrier in state["Retry"] for error in retrier["ErrorEquals"]}
@@ -237,7 +237,7 @@ class TestStateMachine:
             assert final == set()
             return
         assert "StaleAttempt" in final
-        imports = source.imported_modules(handler(f"Stages{name}Function"))
+        imports = source.imported_modules(handler(f"ImageStages{name}Function"))
         assert ("ImageRejected" in final) == ("inlet.imaging" in imports)
         if name == "Generate":
             assert retried == {"GenerationTimedOut", "GenerationUnavailable", "States.ALL"}
@@ -251,11 +251,11 @@ class TestStateMachine:
     @pytest.mark.parametrize("name", TASKS)
     def test_a_function_is_dead_before_its_task_times_out(self, name: str) -> None:
         """Else a zombie could still be at work while its retry runs (hardening, 6)."""
-        properties = SHARED_PROPERTIES | FUNCTIONS[f"Stages{name}Function"]
+        properties = SHARED_PROPERTIES | FUNCTIONS[f"ImageStages{name}Function"]
         assert properties["Timeout"] < TASKS[name]["TimeoutSeconds"]
 
     def test_the_model_call_ends_before_its_function(self) -> None:
-        generate = FUNCTIONS["StagesGenerateFunction"]
+        generate = FUNCTIONS["ImageStagesGenerateFunction"]
         assert float(variables(generate)["GEMINI_TIMEOUT_SECONDS"]) < generate["Timeout"] - 30
 
     def test_retries_are_jittered_and_capped(self) -> None:
@@ -357,9 +357,9 @@ LAYERS = {
     "WebLayer": set[str](),
 }
 OF_NO_BUSINESS = {
-    "UploadsStatusFunction": {"boto3", "botocore.client", "pydantic", "cryptography", "cuid2"},
-    "StagesFailFunction": {"boto3", "botocore.client", "pydantic"},
-    "UploadsProcessFunction": {"cuid2"},
+    "ImageJobsStatusFunction": {"boto3", "botocore.client", "pydantic", "cryptography", "cuid2"},
+    "ImageStagesFailFunction": {"boto3", "botocore.client", "pydantic"},
+    "ImageJobsProcessFunction": {"cuid2"},
     "OperationsMigrateFunction": {"boto3", "botocore.client", "pydantic"},
 }
 NOBODY_S_BUSINESS = {"posthog", "requests", "google.genai", "PIL", "starlette", "fastapi", "sqlalchemy"}

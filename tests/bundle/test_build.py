@@ -17,7 +17,7 @@ def core_layer(packaged: Path) -> Path:
 @pytest.mark.parametrize(
     ("folder", "place"),
     [
-        ("UploadsStatusFunction", "/var/task"),
+        ("ImageJobsStatusFunction", "/var/task"),
         ("SharedLayer", "/opt"),
         ("CoreLayer", "/opt"),
     ],

@@ -15,41 +15,41 @@ from typing import Any
 import httpx
 import pytest
 
-from local.gateway import Api, Gateway
 from local.stack import PROJECT, LocalStack
-from local.template import Template
-from tests.bundle.packaged_functions import PackagedFunctions
-from tests.photographs import photograph
+from local_aws.gateway import Api, Gateway
+from local_aws.template import Template
+from tests.support.packaged_functions import PackagedFunctions
+from tests.support.photographs import photograph
 
 FUNCTIONS = Template(PROJECT / "template.yaml").functions
 
 # What each function makes of its fixture in an empty database: a status, the type of an error, or a payload's keys.
 EXPECTED: dict[str, int | str | set[str]] = {
-    "UploadsCreateFunction": 201,
-    "UploadsConfirmFunction": 404,
-    "UploadsProcessFunction": 404,
-    "UploadsStatusFunction": 404,
-    "UploadsResultFunction": 404,
-    "SessionsCreateFunction": 201,
-    "SessionsReadFunction": 404,
-    "SessionsRegisterFileFunction": 404,
-    "SessionsRegisterBatchFunction": 404,
-    "SessionsListPartsFunction": 404,
-    "SessionsCompleteFileFunction": 404,
-    "SessionsFinalizeFunction": 404,
-    "SessionsAbortFunction": 404,
-    "SessionsCompanionFunction": 404,
-    "SpeakingCreateFunction": 201,
-    "SpeakingCompleteFunction": 404,
-    "SpeakingListFunction": 200,
-    "SpeakingReadFunction": 404,
-    "SpeakingDeleteFunction": 404,
-    "StagesValidateFunction": "StaleAttempt",
-    "StagesGenerateFunction": "StaleAttempt",
-    "StagesStoreFunction": "StaleAttempt",
-    "StagesWatermarkFunction": "StaleAttempt",
-    "StagesCompleteFunction": "StaleAttempt",
-    "StagesFailFunction": {"uploadId", "attempt"},
+    "ImageJobsCreateFunction": 201,
+    "ImageJobsConfirmFunction": 404,
+    "ImageJobsProcessFunction": 404,
+    "ImageJobsStatusFunction": 404,
+    "ImageJobsResultFunction": 404,
+    "UploadSessionsCreateFunction": 201,
+    "UploadSessionsReadFunction": 404,
+    "UploadSessionsRegisterFileFunction": 404,
+    "UploadSessionsRegisterBatchFunction": 404,
+    "UploadSessionsListPartsFunction": 404,
+    "UploadSessionsCompleteFileFunction": 404,
+    "UploadSessionsFinalizeFunction": 404,
+    "UploadSessionsAbortFunction": 404,
+    "UploadSessionsCompanionFunction": 404,
+    "SpeakingSessionsCreateFunction": 201,
+    "SpeakingSessionsCompleteFunction": 404,
+    "SpeakingSessionsListFunction": 200,
+    "SpeakingSessionsReadFunction": 404,
+    "SpeakingSessionsDeleteFunction": 404,
+    "ImageStagesValidateFunction": "StaleAttempt",
+    "ImageStagesGenerateFunction": "StaleAttempt",
+    "ImageStagesStoreFunction": "StaleAttempt",
+    "ImageStagesWatermarkFunction": "StaleAttempt",
+    "ImageStagesCompleteFunction": "StaleAttempt",
+    "ImageStagesFailFunction": {"uploadId", "attempt"},
     "OperationsMigrateFunction": {"applied"},
     "OperationsDeliverEventsFunction": {"sent"},
     "OperationsSweepFunction": {"started", "failed"},

@@ -12,8 +12,8 @@ from schemathesis.specs.openapi import checks
 
 from local.stack import LocalStack
 from scripts import openapi
-from tests import upload_sessions
-from tests.image_jobs import Upload, started, wait
+from tests.support import upload_sessions
+from tests.support.image_jobs import Upload, started, wait
 
 CHECKS = [
     not_a_server_error,

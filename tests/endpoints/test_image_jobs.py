@@ -20,11 +20,22 @@ from PIL import Image
 from psycopg.rows import dict_row
 
 from inlet import storage
-from local.s3_server import S3Server
 from local.stack import LocalStack
-from tests import image_jobs, invocations, photographs
+from local_aws.s3_server import S3Server
 from tests.conftest import new_stack, storage_settings
-from tests.image_jobs import EMAIL, PHOTOGRAPH, Upload, confirm, confirmed, process, reserve, started, status, wait
+from tests.support import image_jobs, invocations, photographs
+from tests.support.image_jobs import (
+    EMAIL,
+    PHOTOGRAPH,
+    Upload,
+    confirm,
+    confirmed,
+    process,
+    reserve,
+    started,
+    status,
+    wait,
+)
 
 type Rows = psycopg.Connection[dict[str, Any]]
 

@@ -15,9 +15,9 @@ from botocore.exceptions import ClientError
 from psycopg.rows import dict_row
 
 from local.stack import LocalStack
-from tests import recordings
-from tests.invocations import api_event
-from tests.recordings import ENCODINGS, Encoding, tone
+from tests.support import recordings
+from tests.support.invocations import api_event
+from tests.support.recordings import ENCODINGS, Encoding, tone
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -358,7 +358,9 @@ def test_a_user_nobody_knows_has_no_sessions(http: httpx.Client, rows: Rows) -> 
 
 def test_somebody_elses_session_is_as_unknown_as_none(http: httpx.Client, stack: LocalStack, rows: Rows) -> None:
     announcement = {"contentType": "audio/wav", "size": 100, "duration": 1}
-    theirs = as_user(stack, "SpeakingCreateFunction", "POST", "/api/sessions", OTHER_USER, json_body=announcement)
+    theirs = as_user(
+        stack, "SpeakingSessionsCreateFunction", "POST", "/api/sessions", OTHER_USER, json_body=announcement
+    )
     their_id = json.loads(theirs["body"])["id"]
     recorded(http)
     answers = []
@@ -369,7 +371,7 @@ def test_somebody_elses_session_is_as_unknown_as_none(http: httpx.Client, stack:
         (404, '{"error":"Session not found","code":"SESSION_NOT_FOUND"}')
     }
     assert row_of(rows, their_id)["status"] == "CREATED"
-    mine = as_user(stack, "SpeakingReadFunction", "GET", f"/api/sessions/{their_id.upper()}", OTHER_USER)
+    mine = as_user(stack, "SpeakingSessionsReadFunction", "GET", f"/api/sessions/{their_id.upper()}", OTHER_USER)
     assert mine["statusCode"] == 200
 
 
@@ -419,7 +421,7 @@ def test_nobody_gets_in_without_a_token(start_stack: Callable[..., LocalStack]) 
         ]
     assert {(answer.status_code, answer.json()["code"]) for answer in answers} == {(401, "UNAUTHORIZED")}
     # Nor does a function trust a request that came past the gateway's authorizer.
-    for function, method in (("SpeakingListFunction", "GET"), ("SpeakingCreateFunction", "POST")):
+    for function, method in (("SpeakingSessionsListFunction", "GET"), ("SpeakingSessionsCreateFunction", "POST")):
         outcome = stack.sandboxes.invoke(function, api_event(method, "/api/sessions", json_body={}))
         assert outcome.payload["statusCode"] == 401
         assert json.loads(outcome.payload["body"]) == {"error": "Unauthorized", "code": "UNAUTHORIZED"}
@@ -428,7 +430,9 @@ def test_nobody_gets_in_without_a_token(start_stack: Callable[..., LocalStack]) 
 def test_twenty_first_requests_make_one_user(stack: LocalStack, rows: Rows) -> None:
     def create(_: int) -> int:
         announcement = {"contentType": "audio/webm", "size": 100, "duration": 1}
-        answer = as_user(stack, "SpeakingCreateFunction", "POST", "/api/sessions", "new-user", json_body=announcement)
+        answer = as_user(
+            stack, "SpeakingSessionsCreateFunction", "POST", "/api/sessions", "new-user", json_body=announcement
+        )
         status: int = answer["statusCode"]
         return status
 
@@ -442,7 +446,7 @@ def test_twenty_first_requests_make_one_user(stack: LocalStack, rows: Rows) -> N
 def test_a_user_keeps_what_a_later_token_does_not_tell(stack: LocalStack, http: httpx.Client, rows: Rows) -> None:
     as_user(
         stack,
-        "SpeakingCreateFunction",
+        "SpeakingSessionsCreateFunction",
         "POST",
         "/api/sessions",
         DEV_USER,

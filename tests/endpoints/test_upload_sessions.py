@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 
 from inlet.downloads import content_disposition
 from local.stack import LocalStack
-from tests.upload_sessions import (
+from tests.support.upload_sessions import (
     DEV_USER,
     MB,
     PART,

@@ -10,7 +10,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from local.stack import LocalStack
-from tests.upload_sessions import PART, SESSIONS, File, Session, declare, pdf, png
+from tests.support.upload_sessions import PART, SESSIONS, File, Session, declare, pdf, png
 
 type Rows = psycopg.Connection[dict[str, Any]]
 

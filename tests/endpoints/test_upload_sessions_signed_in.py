@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from inlet.settings import UnsafeSetting, settings
-from local.s3_server import S3Server
 from local.stack import LocalStack
-from tests import session_world
+from local_aws.s3_server import S3Server
 from tests.conftest import new_stack, storage_settings
-from tests.invocations import Context
-from tests.issuer import OTHER_KEY, Issuer
-from tests.upload_sessions import SESSIONS, Session, create, declare, pdf
+from tests.support.invocations import Context
+from tests.support.issuer import OTHER_KEY, Issuer
+from tests.support.upload_sessions import SESSIONS, Session, create, declare, pdf
+from tests.support.worlds import upload_sessions
 
 ID = "00000000-0000-4000-8000-000000000000"
 ENDPOINTS = [
@@ -165,5 +165,5 @@ def test_gap8_the_limit_can_be_switched_off_locally(
     monkeypatch.setenv("SESSIONS_PER_DAY", "0")
     monkeypatch.setenv("RATE_LIMIT_BYPASS", bypass)
     settings.reload()
-    call = session_world.create(pdf())
+    call = upload_sessions.create(pdf())
     assert load_handler("sessions/create").lambda_handler(call.event, Context())["statusCode"] == status

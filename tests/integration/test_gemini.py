@@ -16,11 +16,12 @@ from google.genai import errors as genai_errors
 from google.genai import types
 from pydantic import ValidationError
 
-from inlet import errors, generation
-from inlet.generation import gemini, prompts
+from inlet import errors
+from inlet.image_jobs import generation
+from inlet.image_jobs.generation import gemini, prompts
 from inlet.settings import settings
-from tests import gemini_stand_in as stand_in
-from tests import photographs
+from tests.support import gemini_stand_in as stand_in
+from tests.support import photographs
 
 KEY = "test-key-that-must-never-be-seen"
 INPUT = photographs.photograph()

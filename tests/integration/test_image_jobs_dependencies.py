@@ -12,10 +12,10 @@ import psycopg
 import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
-from local.postgres import Postgres
 from local.stack import LocalStack
-from tests import gemini_stand_in, posthog_stand_in
-from tests.image_jobs import EMAIL, confirmed, process, reserve, started, wait
+from local_aws.postgres import Postgres
+from tests.support import gemini_stand_in, posthog_stand_in
+from tests.support.image_jobs import EMAIL, confirmed, process, reserve, started, wait
 
 
 class Load:

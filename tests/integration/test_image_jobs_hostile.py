@@ -13,8 +13,8 @@ from PIL import Image
 
 from inlet.identifiers import result_id_for
 from local.stack import LocalStack
-from tests import photographs
-from tests.image_jobs import PHOTOGRAPH, Upload, confirm, confirmed, process, reserve, started, status, wait
+from tests.support import photographs
+from tests.support.image_jobs import PHOTOGRAPH, Upload, confirm, confirmed, process, reserve, started, status, wait
 
 JPEG = photographs.photograph()
 UNKNOWN = "We can't read this kind of file. Please choose a JPEG, PNG, WebP or HEIC photo."

@@ -10,9 +10,20 @@ import psycopg
 import pytest
 
 from local.stack import LocalStack
-from tests import posthog_stand_in
 from tests.conftest import new_stack
-from tests.image_jobs import EMAIL, PHOTOGRAPH, Upload, confirm, confirmed, process, reserve, started, status, wait
+from tests.support import posthog_stand_in
+from tests.support.image_jobs import (
+    EMAIL,
+    PHOTOGRAPH,
+    Upload,
+    confirm,
+    confirmed,
+    process,
+    reserve,
+    started,
+    status,
+    wait,
+)
 
 KEY = "idempotency-key-of-somebody"
 

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 from inlet.settings import settings
-from local.postgres import Postgres
 from local.stack import PROJECT
-from tests.invocations import Context
+from local_aws.postgres import Postgres
+from tests.support.invocations import Context
 
 
 @pytest.fixture

@@ -110,19 +110,19 @@ def test_an_unreachable_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     settings.reload()
     with pytest.raises(DatabaseUnavailable):
-        database.one("SELECT 1", {})
+        database.fetch_one("SELECT 1", {})
 
 
 def test_a_connection_that_hung_up_is_replaced_unnoticed(
     inlet_settings: None, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert database.one("SELECT 1 AS one", {}) == {"one": 1}
+    assert database.fetch_one("SELECT 1 AS one", {}) == {"one": 1}
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
         monkeypatch.setattr(database, "_RETRY_PAUSE_SECONDS", None)  # pausing would fail: nothing breaks
         assert database._open is not None
         assert select.select([database._open.fileno()], [], [], 10)[0], "the server hangs up"
-        assert database.one("SELECT 2 AS two", {}) == {"two": 2}
+        assert database.fetch_one("SELECT 2 AS two", {}) == {"two": 2}
 
 
 @pytest.mark.parametrize("call", STORAGE_CALLS)

@@ -28,15 +28,15 @@ def test_every_error_is_in_the_table_or_internal_on_purpose(kind: type[InletErro
     if issubclass(kind, INTERNAL):
         assert (status, code) == (500, "INTERNAL_ERROR")
     else:
-        assert code != "INTERNAL_ERROR", f"{kind.__name__} is neither in answers.HTTP nor internal"
+        assert code != "INTERNAL_ERROR", f"{kind.__name__} is neither in answers.STATUS_AND_CODE nor internal"
 
 
 def test_the_table_names_only_our_errors() -> None:
-    assert set(answers.HTTP) <= set(TREE)
-    assert all(400 <= status <= 599 and code.isupper() for status, code in answers.HTTP.values())
+    assert set(answers.STATUS_AND_CODE) <= set(TREE)
+    assert all(400 <= status <= 599 and code.isupper() for status, code in answers.STATUS_AND_CODE.values())
 
 
-@pytest.mark.parametrize("kind", answers.HTTP)
+@pytest.mark.parametrize("kind", answers.STATUS_AND_CODE)
 def test_every_answer_has_words_of_its_own(kind: type[InletError]) -> None:
     assert kind.message != InletError.message
 

@@ -9,9 +9,9 @@ from pydantic import Field
 from inlet import api, authentication, idempotency
 from inlet.answers import Family
 from inlet.errors import AlreadyProcessing, DatabaseUnavailable, LimitExceeded, NotUploaded, Unauthorized
-from inlet.models.base import Model
+from inlet.messages import Model
 from inlet.settings import settings
-from tests.invocations import CLIENT, Context, api_event
+from tests.support.invocations import CLIENT, Context, api_event
 
 
 class Thing(Model):

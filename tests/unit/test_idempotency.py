@@ -8,10 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from inlet import idempotency
+from inlet import idempotency, idempotency_keys_table
 from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest
-from inlet.tables import idempotency_keys
-from tests.invocations import api_event
+from tests.support.invocations import api_event
 
 pytestmark = pytest.mark.usefixtures("inlet_settings")
 
@@ -178,7 +177,7 @@ def test_of_racing_claims_one_wins(database_url: str) -> None:
             token = f"00000000-0000-0000-0000-{number:012}"
             row = None
             while row is None:
-                row = connection.execute(idempotency_keys._CLAIM, parameters | {"token": token}).fetchone()
+                row = connection.execute(idempotency_keys_table._CLAIM, parameters | {"token": token}).fetchone()
             return bool(row[2])
 
     with ThreadPoolExecutor(20) as threads:

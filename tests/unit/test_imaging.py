@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 
 from inlet import imaging
 from inlet.errors import ImageRejected
-from tests import photographs
+from tests.support import photographs
 
 ROOT = Path(__file__).resolve().parents[2]
 TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "HEIF": "image/heic"}

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from inlet import generation, imaging
-from inlet.generation import local_rendering
+from inlet import imaging
+from inlet.image_jobs import generation
+from inlet.image_jobs.generation import local_rendering
 from inlet.settings import settings
-from tests import photographs
+from tests.support import photographs
 
 
 @pytest.fixture(autouse=True)

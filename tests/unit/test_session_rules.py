@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inlet.errors import FileNotDeclared, SessionFileNotFound
-from inlet.models.session_rows import Declared, SessionFile, Slot, UploadSession
+from inlet.upload_sessions.rows import Declared, SessionFile, Slot, UploadSession
 from inlet.upload_sessions.rules import MB, RULES
 
 SMALLEST = 5 * MB

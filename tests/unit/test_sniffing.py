@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from inlet.sniffing import HEAD_BYTES, is_audio, matches, sniff
-from tests import photographs
+from tests.support import photographs
 
 
 def ftyp(major: bytes, *compatible: bytes) -> bytes:

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from inlet import sniffing
-from inlet.models.speaking_sessions import CREATE_REQUEST, EXTENSION_OF, Announcement
+from inlet.speaking_sessions.messages import CREATE_REQUEST, EXTENSION_OF, Announcement
 
 
 def test_every_kind_of_audio_that_is_recognised_has_an_extension() -> None:

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
-from tests import crash
-from tests.workflow.world import SharedEngine, World
+from tests.support import crash
+from tests.support.worlds.image_jobs import SharedEngine, World
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

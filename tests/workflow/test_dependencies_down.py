@@ -2,9 +2,9 @@
 
 import pytest
 
-from local.ports import HOST, free_port
-from tests import invocations
-from tests.workflow.world import MINUTE, World
+from local_aws.ports import HOST, free_port
+from tests.support import invocations
+from tests.support.worlds.image_jobs import MINUTE, World
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_a_start_that_was_thought_lost(world: World, nowhere: str) -> None:
     job = world.planted()
     world.functions.environment["STEP_FUNCTIONS_ENDPOINT_URL"] = nowhere
     event = invocations.process(job.id, job.token)
-    with world.functions.held("UploadsProcessFunction", event, point=4) as giving_up:
-        run = world.functions.invoke("StagesValidateFunction", {"uploadId": job.id, "attempt": 1})
+    with world.functions.held("ImageJobsProcessFunction", event, point=4) as giving_up:
+        run = world.functions.invoke("ImageStagesValidateFunction", {"uploadId": job.id, "attempt": 1})
         assert run.error is None
         assert giving_up.release().status == 500
     assert (world.job(job.id)["status"], world.job(job.id)["stage"]) == ("processing", "validating")
@@ -90,7 +90,7 @@ def test_storage_unreachable(world: World, nowhere: str) -> None:
     world.functions.environment["S3_ENDPOINT_URL"] = nowhere
     world.reserve()  # signing needs nobody
     upload = world.planted(confirmed=False)
-    refused = world.functions.invoke("UploadsConfirmFunction", invocations.confirm(upload.id))
+    refused = world.functions.invoke("ImageJobsConfirmFunction", invocations.confirm(upload.id))
     assert (refused.status, refused.body["error"]["code"]) == (500, "VERIFICATION_FAILED")
     assert refused.body["error"]["message"] == "We couldn't verify your upload. Let's try again!"
     assert nowhere not in refused.payload["body"]
@@ -98,11 +98,11 @@ def test_storage_unreachable(world: World, nowhere: str) -> None:
     world.process(job)
     assert world.wait(job.id) == "failed"
     assert world.job(job.id)["error_message"] == "Processing failed. Please try again."
-    assert len([name for name, _, _ in world.functions.tasks if name == "StagesValidateFunction"]) == 9
+    assert len([name for name, _, _ in world.functions.tasks if name == "ImageStagesValidateFunction"]) == 9
     assert world.bill(job.id) == {}
 
     del world.functions.environment["S3_ENDPOINT_URL"]
-    world.call("UploadsConfirmFunction", invocations.confirm(upload.id), 200)
+    world.call("ImageJobsConfirmFunction", invocations.confirm(upload.id), 200)
     for again in (upload, job):
         assert world.process(again).status == 202
         assert world.wait(again.id) == "completed"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests import invocations, posthog_stand_in
-from tests.crash import Held, Run, Trap
-from tests.workflow.world import DAY, MINUTE, Reserved, World
+from tests.support import invocations, posthog_stand_in
+from tests.support.crash import Held, Run, Trap
+from tests.support.worlds.image_jobs import DAY, MINUTE, Reserved, World
 
 STAGES = ["Validate", "Generate", "Store", "Watermark", "Complete"]
 ALL = [f"Stages{stage}Function" for stage in STAGES]
@@ -20,7 +20,7 @@ ALL = [f"Stages{stage}Function" for stage in STAGES]
 
 def task(world: World, name: str, job: Reserved, attempt: int = 1) -> Run:
     event: dict[str, Any] = {"uploadId": job.id, "attempt": attempt}
-    if name == "StagesFailFunction":
+    if name == "ImageStagesFailFunction":
         event["error"] = {"Error": "States.Timeout"}
     return world.functions.invoke(name, event)
 
@@ -28,9 +28,9 @@ def task(world: World, name: str, job: Reserved, attempt: int = 1) -> Run:
 def assert_stale(world: World, job: Reserved) -> None:
     """Attempt 1 is over: no stage of it does anything."""
     before = world.snapshot()
-    for name in [*ALL, "StagesFailFunction"]:
+    for name in [*ALL, "ImageStagesFailFunction"]:
         error = task(world, name, job, attempt=1).error
-        assert (error and error["errorType"]) == (None if name == "StagesFailFunction" else "StaleAttempt")
+        assert (error and error["errorType"]) == (None if name == "ImageStagesFailFunction" else "StaleAttempt")
         assert world.snapshot() == before, name
 
 
@@ -57,7 +57,7 @@ class TestTwiceAndLate:
     def test_after_the_end_nothing_moves(self, world: World) -> None:
         done = world.finished()
         before = world.snapshot()
-        for name in [*ALL, "StagesFailFunction"]:
+        for name in [*ALL, "ImageStagesFailFunction"]:
             run = task(world, name, done)
             assert run.error is None
             assert run.effects == ["UPDATE uploads"], "nothing but the look at the fence"
@@ -65,14 +65,14 @@ class TestTwiceAndLate:
 
     def test_a_failed_attempt_stays_failed(self, world: World) -> None:
         job = started(world)
-        task(world, "StagesValidateFunction", job)
-        task(world, "StagesFailFunction", job)
+        task(world, "ImageStagesValidateFunction", job)
+        task(world, "ImageStagesFailFunction", job)
         assert_stale(world, job)
 
     @pytest.mark.parametrize("stages", [0, 1, 2, 3, 5])
     def test_an_older_attempt_is_refused_at_the_fence(self, world: World, stages: int) -> None:
         job = started(world)
-        task(world, "StagesFailFunction", job)
+        task(world, "ImageStagesFailFunction", job)
         world.process(job, Trap(2))
         for current in ALL[:stages]:
             assert task(world, current, job, attempt=2).error is None
@@ -81,12 +81,12 @@ class TestTwiceAndLate:
     @pytest.mark.parametrize(
         ("name", "points"),
         [
-            ("StagesValidateFunction", (0, 2)),
-            ("StagesGenerateFunction", (0, 2, 6)),
-            ("StagesStoreFunction", (0, 4, 6)),
-            ("StagesWatermarkFunction", (0, 4, 6)),
-            ("StagesCompleteFunction", (0, 2, 4)),
-            ("StagesFailFunction", (0,)),
+            ("ImageStagesValidateFunction", (0, 2)),
+            ("ImageStagesGenerateFunction", (0, 2, 6)),
+            ("ImageStagesStoreFunction", (0, 4, 6)),
+            ("ImageStagesWatermarkFunction", (0, 4, 6)),
+            ("ImageStagesCompleteFunction", (0, 2, 4)),
+            ("ImageStagesFailFunction", (0,)),
         ],
     )
     def test_a_zombie_that_wakes_up_when_another_attempt_has_finished(
@@ -99,7 +99,7 @@ class TestTwiceAndLate:
                 task(world, earlier, job)
             event = {"uploadId": job.id, "attempt": 1, "error": {"Error": "States.Timeout"}}
             with world.functions.held(name, event, point) as zombie:
-                task(world, "StagesFailFunction", job)
+                task(world, "ImageStagesFailFunction", job)
                 assert world.process(job).status == 202
                 assert world.wait(job.id) == "completed"
                 before, bill = world.snapshot(), world.bill(job.id)
@@ -112,9 +112,9 @@ class TestTwiceAndLate:
     @pytest.mark.parametrize(
         ("name", "last_write"),
         [
-            ("StagesStoreFunction", 6),
-            ("StagesWatermarkFunction", 6),
-            ("StagesCompleteFunction", 4),
+            ("ImageStagesStoreFunction", 6),
+            ("ImageStagesWatermarkFunction", 6),
+            ("ImageStagesCompleteFunction", 4),
         ],
     )
     def test_a_zombie_moves_neither_a_failed_job_nor_the_attempt_under_way(
@@ -129,12 +129,12 @@ class TestTwiceAndLate:
             world.functions.held(name, event, last_write) as one,
             world.functions.held(name, event, last_write) as other,
         ):
-            task(world, "StagesFailFunction", job)
+            task(world, "ImageStagesFailFunction", job)
             before = world.snapshot()
             assert one.release().error is None
             assert world.snapshot() == before, "failed is failed"
             world.process(job, Trap(2))
-            task(world, "StagesValidateFunction", job, attempt=2)
+            task(world, "ImageStagesValidateFunction", job, attempt=2)
             before = world.snapshot()
             assert other.release().error is None
             assert world.snapshot() == before
@@ -146,7 +146,7 @@ class TestTwiceAndLate:
 
     @pytest.mark.parametrize(
         ("name", "last_write"),
-        [("StagesStoreFunction", 6), ("StagesWatermarkFunction", 6), ("StagesCompleteFunction", 4)],
+        [("ImageStagesStoreFunction", 6), ("ImageStagesWatermarkFunction", 6), ("ImageStagesCompleteFunction", 4)],
     )
     def test_of_two_workers_on_one_stage_the_second_changes_nothing(
         self, world: World, name: str, last_write: int
@@ -166,9 +166,9 @@ class TestTwiceAndLate:
 
     def test_the_model_is_not_asked_for_a_job_that_has_failed_meanwhile(self, world: World) -> None:
         job = started(world)
-        task(world, "StagesValidateFunction", job)
-        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, 6) as zombie:
-            task(world, "StagesFailFunction", job)
+        task(world, "ImageStagesValidateFunction", job)
+        with world.functions.held("ImageStagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, 6) as zombie:
+            task(world, "ImageStagesFailFunction", job)
             error = zombie.release().error
         assert error is not None
         assert error["errorType"] == "StaleAttempt"
@@ -176,27 +176,27 @@ class TestTwiceAndLate:
 
     def test_a_job_is_not_completed_without_its_preview(self, world: World) -> None:
         job = started(world)
-        for name in [*ALL[:3], "StagesCompleteFunction"]:
+        for name in [*ALL[:3], "ImageStagesCompleteFunction"]:
             task(world, name, job)
         assert world.job(job.id)["status"] == "processing"
         assert not world.events(job.id)["status_complete"]
 
     def test_a_zombie_does_not_advance_the_attempt_under_way(self, world: World) -> None:
         job = started(world)
-        task(world, "StagesValidateFunction", job)
-        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, 14) as zombie:
-            task(world, "StagesFailFunction", job)
+        task(world, "ImageStagesValidateFunction", job)
+        with world.functions.held("ImageStagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, 14) as zombie:
+            task(world, "ImageStagesFailFunction", job)
             world.process(job, Trap(2))
-            task(world, "StagesValidateFunction", job, attempt=2)
+            task(world, "ImageStagesValidateFunction", job, attempt=2)
             before = world.snapshot()
             assert zombie.release().error is None
             assert world.snapshot() == before
 
     def test_a_zombie_in_the_model_call_does_not_disturb_the_next_attempt(self, world: World) -> None:
         job = started(world)
-        task(world, "StagesValidateFunction", job)
-        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=9) as zombie:
-            task(world, "StagesFailFunction", job)
+        task(world, "ImageStagesValidateFunction", job)
+        with world.functions.held("ImageStagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=9) as zombie:
+            task(world, "ImageStagesFailFunction", job)
             assert world.process(job).status == 202
             assert world.wait(job.id) == "completed"
             row, results = world.job(job.id), world.snapshot()["results"]
@@ -208,9 +208,9 @@ class TestTwiceAndLate:
     def test_the_picture_that_came_first_stands(self, world: World) -> None:
         """Both attempts have paid; what the second may already be working with is not replaced."""
         job = started(world)
-        task(world, "StagesValidateFunction", job)
-        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=9) as zombie:
-            task(world, "StagesFailFunction", job)
+        task(world, "ImageStagesValidateFunction", job)
+        with world.functions.held("ImageStagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=9) as zombie:
+            task(world, "ImageStagesFailFunction", job)
             world.process(job, Trap(2))
             for name in ALL[:2]:
                 task(world, name, job, attempt=2)
@@ -248,17 +248,17 @@ class TestTheLedger:
 
     def test_an_engine_that_retries_too_often_is_stopped_by_the_ledger(self, world: World) -> None:
         job = started(world)
-        task(world, "StagesValidateFunction", job)
+        task(world, "ImageStagesValidateFunction", job)
         world.functions.script_model(job.id, *["GenerationTimedOut"] * 5)
-        errors = [task(world, "StagesGenerateFunction", job).error for _ in range(5)]
+        errors = [task(world, "ImageStagesGenerateFunction", job).error for _ in range(5)]
         assert [error and error["errorType"] for error in errors] == ["GenerationTimedOut"] * 5
         assert world.bill(job.id) == {1: 2}
 
     def test_two_generating_at_once_call_the_model_once(self, world: World) -> None:
         job = started(world)
-        task(world, "StagesValidateFunction", job)
-        with world.functions.held("StagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=8) as first:
-            second = task(world, "StagesGenerateFunction", job)
+        task(world, "ImageStagesValidateFunction", job)
+        with world.functions.held("ImageStagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=8) as first:
+            second = task(world, "ImageStagesGenerateFunction", job)
             assert second.error is not None
             assert second.error["errorType"] == "GenerationInterrupted"
             assert first.release().error is None
@@ -283,7 +283,7 @@ class TestRaces:
     def test_of_fifty_process_calls_one_starts(self, world: World) -> None:
         job = world.planted()
         event = invocations.process(job.id, job.token)
-        answers = at_once(world, "UploadsProcessFunction", event, 50)
+        answers = at_once(world, "ImageJobsProcessFunction", event, 50)
         assert Counter(answer.status for answer in answers) == {202: 1, 409: 49}
         for answer in answers:
             if answer.status == 409:
@@ -296,15 +296,15 @@ class TestRaces:
 
     def test_a_failed_job_is_taken_up_once(self, world: World) -> None:
         job = started(world)
-        task(world, "StagesFailFunction", job)
-        answers = at_once(world, "UploadsProcessFunction", invocations.process(job.id, job.token), 20)
+        task(world, "ImageStagesFailFunction", job)
+        answers = at_once(world, "ImageJobsProcessFunction", invocations.process(job.id, job.token), 20)
         assert Counter(answer.status for answer in answers) == {202: 1, 409: 19}
         assert world.wait(job.id) == "completed"
         assert world.executions(job.id) == [f"{job.id}-2"]
 
     def test_of_twenty_confirmations_one_wins(self, world: World) -> None:
         upload = world.planted(confirmed=False)
-        answers = at_once(world, "UploadsConfirmFunction", invocations.confirm(upload.id), 20, point=2)
+        answers = at_once(world, "ImageJobsConfirmFunction", invocations.confirm(upload.id), 20, point=2)
         assert Counter(answer.status for answer in answers) == {200: 1, 409: 19}
         assert {answer.body["error"]["code"] for answer in answers if answer.status == 409} == {"ALREADY_CONFIRMED"}
         assert world.events(upload.id) == {"upload_confirmed": 1}
@@ -312,7 +312,7 @@ class TestRaces:
     def test_the_sweeper_before_a_confirmation(self, world: World) -> None:
         upload = world.planted(confirmed=False)
         world.pass_time(DAY + 1)
-        with world.functions.held("UploadsConfirmFunction", invocations.confirm(upload.id), point=2) as confirming:
+        with world.functions.held("ImageJobsConfirmFunction", invocations.confirm(upload.id), point=2) as confirming:
             assert world.sweep().error is None
             answer = confirming.release()
         assert (answer.status, answer.body["error"]["code"]) == (404, "NOT_FOUND")
@@ -323,7 +323,7 @@ class TestRaces:
         upload = world.planted(confirmed=False)
         world.pass_time(DAY + 1)
         with world.functions.held("OperationsSweepFunction", {}, point=0) as sweeping:
-            world.call("UploadsConfirmFunction", invocations.confirm(upload.id), 200)
+            world.call("ImageJobsConfirmFunction", invocations.confirm(upload.id), 200)
             assert sweeping.release().error is None
         assert world.job(upload.id)["status"] == "pending"
         assert world.objects()
@@ -360,7 +360,7 @@ class TestRaces:
 
     def test_a_running_execution_is_left_alone(self, world: World) -> None:
         job = world.planted()
-        world.functions.arm("StagesGenerateFunction", job.id, Trap(8, "hold"))
+        world.functions.arm("ImageStagesGenerateFunction", job.id, Trap(8, "hold"))
         world.process(job)
         assert world.functions.reached.wait(20)
         world.pass_time(10 * MINUTE + 1)
@@ -371,7 +371,7 @@ class TestRaces:
 
     def test_an_aborted_execution_is_closed(self, world: World) -> None:
         job = world.planted()
-        world.functions.arm("StagesWatermarkFunction", job.id, Trap(6, "hold"))
+        world.functions.arm("ImageStagesWatermarkFunction", job.id, Trap(6, "hold"))
         run_id = world.process(job).body["workflowRunId"]
         assert world.functions.reached.wait(20)
         world.engine.client.stop_execution(executionArn=run_id)

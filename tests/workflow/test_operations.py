@@ -4,8 +4,8 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests import invocations, posthog_stand_in
-from tests.workflow.world import DAY, World
+from tests.support import invocations, posthog_stand_in
+from tests.support.worlds.image_jobs import DAY, World
 
 HOUR = 3600
 # The plan Postgres makes for a table it believes to be tiny. It evaluates a subquery in IN again for every row, and a
@@ -20,7 +20,7 @@ def test_what_has_lapsed_goes_and_nothing_else(world: World) -> None:
     world.functions.environment |= {"RATE_LIMIT_BYPASS": "false"}
     event = invocations.create()
     event["headers"]["idempotency-key"] = "k"
-    world.call("UploadsCreateFunction", event, 201)
+    world.call("ImageJobsCreateFunction", event, 201)
 
     def purged(seconds: int) -> dict[str, int]:
         world.pass_time(seconds)

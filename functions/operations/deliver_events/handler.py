@@ -6,10 +6,10 @@ from typing import Any
 import requests
 from posthog.request import APIError, batch_post
 
-from inlet.observability import logger
+from inlet import outbox_table
+from inlet.logs import logger
+from inlet.outbox_table import OutboxEvent
 from inlet.settings import settings
-from inlet.tables import outbox
-from inlet.tables.outbox import OutboxEvent
 from inlet.times import iso_utc
 
 BATCH = 100
@@ -19,10 +19,10 @@ TIMEOUT_SECONDS = 5
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
     """Send events until none is left or PostHog does not take a batch; the rest comes with a later run."""
     sent = 0
-    while batch := outbox.lease(BATCH):
+    while batch := outbox_table.lease(BATCH):
         if not _delivered(batch):
             break
-        outbox.mark_sent(event["uuid"] for event in batch)
+        outbox_table.mark_sent(event["uuid"] for event in batch)
         sent += len(batch)
     logger.info("delivered", extra={"events": sent})
     return {"sent": sent}

@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 
-from inlet.observability import logger
+from inlet.logs import logger
 from inlet.settings import settings
 
 LOCK = 0x696E6C6574  # "inlet"

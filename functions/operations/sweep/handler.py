@@ -3,20 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from inlet import storage, workflow
+from inlet import idempotency_keys_table, object_deletions_table, outbox_table, rate_limits_table, storage, workflow
 from inlet.errors import StorageUnavailable, WorkflowUnavailable
-from inlet.observability import logger
-from inlet.tables import (
-    idempotency_keys,
-    jobs,
-    object_deletions,
-    outbox,
-    rate_limits,
-    speaking_sessions,
-    upload_sessions,
-    uploads,
-)
-from inlet.upload_sessions import leftovers
+from inlet.image_jobs import jobs_table, uploads_table
+from inlet.logs import logger
+from inlet.speaking_sessions import speaking_sessions_table
+from inlet.upload_sessions import cleanup, upload_sessions_table
 
 BATCH = 100
 DEAD_MESSAGE = "Processing failed. Please try again."
@@ -26,14 +18,14 @@ _DEAD = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
     """Reconcile jobs with the workflow, end what was abandoned, delete objects without rows; counts by name."""
     counts = reconcile_jobs()
-    counts["unconfirmed"] = _in_batches(uploads.drop_unconfirmed)
-    counts["unrecorded"] = _in_batches(speaking_sessions.drop_abandoned)
+    counts["unconfirmed"] = _in_batches(uploads_table.drop_unconfirmed)
+    counts["unrecorded"] = _in_batches(speaking_sessions_table.drop_abandoned)
     counts["expired"] = expire_sessions()
     counts["purged"] = purge_sessions()
     counts["objects"] = delete_objects()
-    counts["limits"] = _in_batches(rate_limits.purge)
-    counts["answers"] = _in_batches(idempotency_keys.purge)
-    counts["events"] = _in_batches(outbox.purge)
+    counts["limits"] = _in_batches(rate_limits_table.purge)
+    counts["answers"] = _in_batches(idempotency_keys_table.purge)
+    counts["events"] = _in_batches(outbox_table.purge)
     logger.info("sweep", extra=counts)
     return counts
 
@@ -42,7 +34,7 @@ def reconcile_jobs() -> dict[str, int]:
     """Start what was never started; fail what the engine says is dead. A running execution is left alone."""
     counts = {"started": 0, "failed": 0}
     after = ""
-    while batch := jobs.silent(after, BATCH):
+    while batch := jobs_table.silent(after, BATCH):
         for job in batch:
             try:
                 status = workflow.status(job.upload_id, job.attempt)
@@ -50,7 +42,7 @@ def reconcile_jobs() -> dict[str, int]:
                     workflow.start(job.upload_id, job.attempt)
                     counts["started"] += 1
                 elif status in _DEAD:
-                    counts["failed"] += jobs.fail(job.upload_id, job.attempt, DEAD_MESSAGE)
+                    counts["failed"] += jobs_table.fail(job.upload_id, job.attempt, DEAD_MESSAGE)
             except WorkflowUnavailable as error:
                 logger.warning("workflow unavailable", extra={"upload_id": job.upload_id, "reason": str(error)})
                 return counts
@@ -61,7 +53,7 @@ def reconcile_jobs() -> dict[str, int]:
 def expire_sessions() -> int:
     """End overdue upload sessions until a batch finds none that somebody else is not at."""
     expired = 0
-    while count := upload_sessions.expire_overdue(BATCH):
+    while count := upload_sessions_table.expire_overdue(BATCH):
         expired += count
     return expired
 
@@ -69,10 +61,10 @@ def expire_sessions() -> int:
 def purge_sessions() -> int:
     """Remove what ended upload sessions left in the bucket; what it refuses now comes again in five minutes."""
     purged = 0
-    while ended := upload_sessions.to_purge(BATCH):
+    while ended := upload_sessions_table.to_purge(BATCH):
         for session in ended:
             try:
-                leftovers.remove(session)
+                cleanup.remove(session)
             except StorageUnavailable as error:
                 logger.warning("storage unavailable", extra={"session_id": session.id, "reason": str(error)})
                 return purged
@@ -83,14 +75,14 @@ def purge_sessions() -> int:
 def delete_objects() -> int:
     """Delete objects whose rows are gone; what the bucket refuses now comes again in five minutes."""
     deleted = 0
-    while due := object_deletions.due(BATCH):
+    while due := object_deletions_table.due(BATCH):
         for key in due:
             try:
                 storage.delete(key)
             except StorageUnavailable as error:
                 logger.warning("storage unavailable", extra={"reason": str(error)})
                 return deleted
-            object_deletions.done(key)
+            object_deletions_table.done(key)
             deleted += 1
     return deleted
 

@@ -7,7 +7,7 @@ bucket's HEAD decides, and the row follows.
 import re
 from typing import NoReturn
 
-from inlet import downloads, multipart, storage
+from inlet import downloads, multipart_uploads, storage
 from inlet.errors import (
     FileAlreadyCompleted,
     MultipartUploadGone,
@@ -16,8 +16,8 @@ from inlet.errors import (
     PartsRefused,
     UploadLost,
 )
-from inlet.models.session_rows import SessionFile, Slot, UploadSession
-from inlet.tables import session_files, upload_sessions
+from inlet.upload_sessions import files_table, upload_sessions_table
+from inlet.upload_sessions.rows import SessionFile, Slot, UploadSession
 
 _ETAG = re.compile(r"[!#-~]{1,100}")
 
@@ -31,12 +31,12 @@ def complete(session: UploadSession, slot: Slot, file: SessionFile, parts: list[
     session.require_active()
     etags = _checked(parts, slot.part_count(session.part_size_bytes))
     try:
-        etag = multipart.complete(file.key, file.multipart_upload_id, etags)
+        etag = multipart_uploads.complete(file.key, file.multipart_upload_id, etags)
     except PartsRefused as error:
         raise PartsMismatch(expectedParts=len(etags)) from error
     except MultipartUploadGone:
         etag = _assembled_before(session, file)
-    if not session_files.complete(session, slot, file, etag, etags):
+    if not files_table.complete(session, slot, file, etag, etags):
         refuse_settled(session, file)
     return downloads.url(file.key, slot.declared.filename)
 
@@ -46,7 +46,7 @@ def finish(session: UploadSession, slot: Slot, file: SessionFile) -> NoReturn:
 
     Raises `FileAlreadyCompleted` or `UploadLost`: there is nothing left to send either way.
     """
-    session_files.complete(session, slot, file, _assembled_before(session, file), {})
+    files_table.complete(session, slot, file, _assembled_before(session, file), {})
     refuse_settled(session, file)
 
 
@@ -61,7 +61,7 @@ def refuse_settled(session: UploadSession, file: SessionFile) -> NoReturn:
 
     Raises `FileAlreadyCompleted`, or `SessionFileNotFound` when the registration is gone.
     """
-    refuse_completed(*upload_sessions.get(session.id, session.user_id).slot_of(file.id))
+    refuse_completed(*upload_sessions_table.get(session.id, session.user_id).slot_of(file.id))
     raise FileAlreadyCompleted
 
 
@@ -80,7 +80,7 @@ def _assembled_before(session: UploadSession, file: SessionFile) -> str:
     try:
         return storage.head(file.key).etag
     except ObjectMissing as error:
-        if session_files.drop(session, file):
+        if files_table.drop(session, file):
             raise UploadLost from error
-        upload_sessions.get(session.id, session.user_id).require_active()
+        upload_sessions_table.get(session.id, session.user_id).require_active()
         refuse_settled(session, file)

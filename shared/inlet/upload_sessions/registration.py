@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 
-from inlet import identifiers, keys, multipart
+from inlet import identifiers, keys, multipart_uploads
 from inlet.errors import InletError, StorageUnavailable, UploadSessionClosed
-from inlet.models.session_rows import Declared, SessionFile, Slot, UploadSession
-from inlet.models.upload_sessions import PartToUpload, RegisteredFile
-from inlet.tables import session_files
-from inlet.tables.session_files import OpenedFile
+from inlet.upload_sessions import files_table
+from inlet.upload_sessions.files_table import OpenedFile
+from inlet.upload_sessions.messages import PartToUpload, RegisteredFile
+from inlet.upload_sessions.rows import Declared, SessionFile, Slot, UploadSession
 from inlet.upload_sessions.rules import RULES
 
 SIGNED_PARTS = 100
@@ -48,7 +48,7 @@ class Registration:
 def sign_part(file: SessionFile, number: int, size: int, seconds_left: int) -> str:
     """Where to PUT one part; the URL dies before the session would without another call."""
     seconds = min(seconds_left, RULES.part_url_seconds)
-    return multipart.sign_part(file.key, file.multipart_upload_id, number, size=size, seconds=seconds)
+    return multipart_uploads.sign_part(file.key, file.multipart_upload_id, number, size=size, seconds=seconds)
 
 
 def register(session: UploadSession, files: Sequence[Declared]) -> list[Registration | InletError]:
@@ -88,16 +88,16 @@ def _open(session: UploadSession, slot: Slot) -> OpenedFile | StorageUnavailable
     file_id = identifiers.new_uuid()
     key = keys.session_file(session.id, file_id)
     try:
-        upload_id = multipart.begin(key, content_type=slot.declared.mime_type)
+        upload_id = multipart_uploads.begin(key, content_type=slot.declared.mime_type)
     except StorageUnavailable as error:
         return error
     return OpenedFile(file_id, slot.position, key, upload_id)
 
 
-def _enter(session: UploadSession, opened: Sequence[OpenedFile]) -> session_files.Registered:
+def _enter(session: UploadSession, opened: Sequence[OpenedFile]) -> files_table.Registered:
     """Enter the uploads in the table and drop those that came second, or too late."""
     try:
-        standing = session_files.register(session, opened)
+        standing = files_table.register(session, opened)
     except UploadSessionClosed:
         _drop(opened)
         raise
@@ -108,4 +108,4 @@ def _enter(session: UploadSession, opened: Sequence[OpenedFile]) -> session_file
 def _drop(opened: Sequence[OpenedFile]) -> None:
     for file in opened:
         with suppress(StorageUnavailable):  # then the sweeper does it
-            multipart.abort(file.key, file.multipart_upload_id)
+            multipart_uploads.abort(file.key, file.multipart_upload_id)

@@ -11,8 +11,8 @@ from typing import Literal
 
 from inlet import storage
 from inlet.errors import ObjectMissing
-from inlet.models.session_rows import SessionFile, Slot
 from inlet.sniffing import HEAD_BYTES, matches
+from inlet.upload_sessions.rows import SessionFile, Slot
 
 type Lie = Literal["missing", "changed", "size", "sha256", "type"]
 """What is not as declared: no object, not the one that was completed, another size, another digest, another content."""

@@ -9,11 +9,11 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from inlet.observability import logger
+from inlet.logs import logger
 from inlet.settings import settings
-from tests import crash
-from tests.in_process import InProcess
-from tests.session_world import World
+from tests.support import crash
+from tests.support.in_process import InProcess
+from tests.support.worlds.upload_sessions import World
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -13,9 +13,9 @@ import pytest
 from botocore.response import StreamingBody
 
 from inlet import storage as inlet_storage
-from tests.crash import Trap
-from tests.session_world import SWEEP, World, finalize
-from tests.upload_sessions import MB, digest, parts_list, pdf, png
+from tests.support.crash import Trap
+from tests.support.upload_sessions import MB, digest, parts_list, pdf, png
+from tests.support.worlds.upload_sessions import SWEEP, World, finalize
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

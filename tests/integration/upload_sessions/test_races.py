@@ -11,8 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
-from tests.crash import Run
-from tests.session_world import (
+from tests.support.crash import Run
+from tests.support.upload_sessions import File, pdf
+from tests.support.worlds.upload_sessions import (
     SWEEP,
     Call,
     World,
@@ -25,7 +26,6 @@ from tests.session_world import (
     register,
     two_parts,
 )
-from tests.upload_sessions import File, pdf
 
 FILE = pdf(3000)
 

@@ -9,9 +9,9 @@ import httpx
 import psycopg
 import pytest
 
-from inlet.tables import session_files, upload_sessions
-from tests.session_world import World, list_parts, register
-from tests.upload_sessions import File
+from inlet.upload_sessions import files_table, upload_sessions_table
+from tests.support.upload_sessions import File
+from tests.support.worlds.upload_sessions import World, list_parts, register
 
 MANY = 1010
 PART = 8
@@ -85,7 +85,7 @@ SESSION = "00000000-0000-4000-8000-000000000001"
 DECLARED = {"position": 0, "category": "image", "filename": "a", "mime_type": "image/png", "size": 1, "sha256": "c"}
 QUERIES: dict[str, tuple[LiteralString, dict[str, Any]]] = {
     "create": (
-        upload_sessions._CREATE,
+        upload_sessions_table._CREATE,
         {
             "id": SESSION,
             "user_id": "user 1",
@@ -95,10 +95,10 @@ QUERIES: dict[str, tuple[LiteralString, dict[str, Any]]] = {
             "events": "[]",
         },
     ),
-    "read": (upload_sessions._GET, {"id": SESSION, "user_id": "user 1"}),
-    "prolong": (session_files._SEEN, {"session_id": SESSION, "file_id": SESSION, "parts": "[]"}),
-    "sweep": (upload_sessions._OVERDUE, {"limit": 100}),
-    "purge": (upload_sessions._TO_PURGE, {"limit": 100, "retry": 300}),
+    "read": (upload_sessions_table._GET, {"id": SESSION, "user_id": "user 1"}),
+    "prolong": (files_table._SEEN, {"session_id": SESSION, "file_id": SESSION, "parts": "[]"}),
+    "sweep": (upload_sessions_table._OVERDUE, {"limit": 100}),
+    "purge": (upload_sessions_table._TO_PURGE, {"limit": 100, "retry": 300}),
 }
 
 

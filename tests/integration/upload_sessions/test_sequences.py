@@ -23,10 +23,10 @@ from hypothesis.stateful import (
 )
 
 from inlet.settings import settings as inlet_settings
-from tests import session_world
-from tests.crash import Run, Trap
-from tests.session_world import SWEEP, Call, World
-from tests.upload_sessions import File, digest, parts_list, pdf, put_parts
+from tests.support.crash import Run, Trap
+from tests.support.upload_sessions import File, digest, parts_list, pdf, put_parts
+from tests.support.worlds import upload_sessions
+from tests.support.worlds.upload_sessions import SWEEP, Call, World
 
 LIMIT = 4
 USERS = ("ada", "bob")
@@ -80,7 +80,7 @@ class Sequences(RuleBasedStateMachine):
     @rule(target=sessions, user=users, files=st.lists(st.sampled_from(FILES), min_size=1, max_size=3), trap=traps)
     def create(self, user: str, files: list[File], trap: Trap | None) -> Any:
         acceptable = any(file.category == "instruction" for file in files)
-        run = self.call(session_world.create(*files, user=user), trap, {201, 429} if acceptable else {400})
+        run = self.call(upload_sessions.create(*files, user=user), trap, {201, 429} if acceptable else {400})
         if run.error is not None or run.status != 201:
             return multiple()
         self.owner[run.body["sessionId"]] = user
@@ -92,7 +92,7 @@ class Sequences(RuleBasedStateMachine):
         expected = {404}
         if self.belongs(session_id, user):
             expected = {200, 201, 400} if file in self.declared[session_id] else {400}
-        run = self.call(session_world.register(session_id, file, user), trap, expected)
+        run = self.call(upload_sessions.register(session_id, file, user), trap, expected)
         if run.error is not None or run.status >= 300 or not run.body["parts"]:
             return multiple()
         return session_id, file, run.body
@@ -100,7 +100,7 @@ class Sequences(RuleBasedStateMachine):
     @rule(session_id=sessions, user=users, files=st.lists(st.sampled_from(FILES), min_size=1, max_size=4), trap=traps)
     def register_batch(self, session_id: str, user: str, files: list[File], trap: Trap | None) -> None:
         expected = {200, 400} if self.belongs(session_id, user) else {404}
-        self.call(session_world.register_batch(session_id, *files, user=user), trap, expected)
+        self.call(upload_sessions.register_batch(session_id, *files, user=user), trap, expected)
 
     @rule(one=registered, user=users, sent=st.sampled_from([True, True, True, False]), trap=traps)
     def complete(self, one: tuple[str, File, dict[str, Any]], user: str, sent: bool, trap: Trap | None) -> None:
@@ -110,7 +110,7 @@ class Sequences(RuleBasedStateMachine):
             with suppress(httpx.HTTPStatusError):  # the upload is gone: so says the bucket, so must the function
                 etags = put_parts(body["parts"], file)
         expected = {200, 400, 404} if self.belongs(session_id, user) else {404}
-        run = self.call(session_world.complete(session_id, body["fileId"], etags, user), trap, expected)
+        run = self.call(upload_sessions.complete(session_id, body["fileId"], etags, user), trap, expected)
         if run.error is None and run.status == 200:
             assert self.world.content(f"files/{session_id}/{body['fileId']}") == file.content
 
@@ -118,12 +118,12 @@ class Sequences(RuleBasedStateMachine):
     def list_parts(self, one: tuple[str, File, dict[str, Any]], user: str, trap: Trap | None) -> None:
         session_id, _, body = one
         expected = {200, 400, 404} if self.belongs(session_id, user) else {404}
-        self.call(session_world.list_parts(session_id, body["fileId"], user), trap, expected)
+        self.call(upload_sessions.list_parts(session_id, body["fileId"], user), trap, expected)
 
     @rule(session_id=sessions, user=users, trap=traps)
     def finalize(self, session_id: str, user: str, trap: Trap | None) -> None:
         expected = {200, 400, 409, 422} if self.belongs(session_id, user) else {404}
-        run = self.call(session_world.finalize(session_id, user), trap, expected)
+        run = self.call(upload_sessions.finalize(session_id, user), trap, expected)
         if run.error is None and run.status == 200:
             ids = [file["fileId"] for file in run.body["files"]]
             assert len(ids) == len(self.declared[session_id])
@@ -131,11 +131,15 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(session_id=sessions, user=users, trap=traps)
     def abort(self, session_id: str, user: str, trap: Trap | None) -> None:
-        self.call(session_world.abort(session_id, user), trap, {204, 409} if self.belongs(session_id, user) else {404})
+        self.call(
+            upload_sessions.abort(session_id, user), trap, {204, 409} if self.belongs(session_id, user) else {404}
+        )
 
     @rule(session_id=sessions, user=users)
     def read(self, session_id: str, user: str) -> None:
-        run = self.call(session_world.read(session_id, user), None, {200} if self.belongs(session_id, user) else {404})
+        run = self.call(
+            upload_sessions.read(session_id, user), None, {200} if self.belongs(session_id, user) else {404}
+        )
         if run.status == 200:
             assert [file["filename"] for file in run.body["files"]] == [
                 file.filename for file in self.declared[session_id]

@@ -1,0 +1,29 @@
+"""Where every failure of the workflow ends: the job is `failed`, keeps its progress, and says why."""
+
+import json
+from typing import Any
+
+from inlet.errors import PUBLIC_STAGE_ERRORS
+from inlet.image_jobs import jobs_table
+from inlet.logs import logger
+
+GENERIC_MESSAGE = "Processing failed. Please try again."
+
+
+def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+    """Mark the attempt failed; nothing happens if the job is over or runs as another attempt."""
+    upload_id, attempt = event["uploadId"], event["attempt"]
+    name = event["error"]["Error"]
+    failed = jobs_table.fail(upload_id, attempt, _message(name, event["error"].get("Cause", "")))
+    logger.warning("job failed", extra={"upload_id": upload_id, "attempt": attempt, "error": name, "changed": failed})
+    return {"uploadId": upload_id, "attempt": attempt}
+
+
+def _message(name: str, cause: str) -> str:
+    """The stage's own words where they are meant for the image's owner; `Cause` quotes them as JSON."""
+    if name not in PUBLIC_STAGE_ERRORS:
+        return GENERIC_MESSAGE
+    try:
+        return str(json.loads(cause)["errorMessage"])
+    except (ValueError, KeyError, TypeError):
+        return GENERIC_MESSAGE

@@ -1,0 +1,30 @@
+"""Stage 2, generating (30 → 70 %): the image model's picture, paid for once.
+
+Bytes first, rows after: when the bucket has the model's answer, no attempt asks again. The ledger is written before the
+call, so a retry after a crash knows that a call may have been billed and ends the attempt instead of paying twice.
+"""
+
+from inlet import imaging, keys, storage
+from inlet.errors import GenerationTimedOut, GenerationUnavailable
+from inlet.image_jobs import generation, generations_table, jobs_table
+from inlet.image_jobs.rows import Job
+from inlet.image_jobs.stage import stage
+
+
+@stage("generating", progress=30)
+def lambda_handler(job: Job) -> None:
+    """Ask the model with an upright, metadata-free picture, unless its answer is in the bucket already."""
+    if job.full_key is None and not storage.exists(keys.generated(job.upload_id)):
+        picture = imaging.prepare(storage.read(job.key, etag=job.etag))
+        generations_table.claim(job)
+        try:
+            generated = generation.generate(picture)
+        except GenerationUnavailable:
+            generations_table.refused(job)
+            raise
+        except GenerationTimedOut:
+            generations_table.timed_out(job)
+            raise
+        storage.put_once(keys.generated(job.upload_id), generated.content, generated.content_type)
+        generations_table.generated(job)
+    jobs_table.advance(job, 70)

@@ -1,0 +1,21 @@
+"""Stage 1, validating (10 %): is the pinned object the image that was declared, whole, and of a sane size?"""
+
+import base64
+import hashlib
+
+from inlet import imaging, storage
+from inlet.errors import ImageRejected, ObjectMissing
+from inlet.image_jobs.rows import Job
+from inlet.image_jobs.stage import stage
+
+
+@stage("validating", progress=10)
+def lambda_handler(job: Job) -> None:
+    """Refuse what is not acceptable with words for its owner (`ImageRejected`, permanent)."""
+    try:
+        content = storage.read(job.key, etag=job.etag)
+    except ObjectMissing as error:
+        raise ImageRejected("The uploaded file is no longer there. Please upload it again.") from error
+    if job.sha256 is not None and base64.b64encode(hashlib.sha256(content).digest()).decode() != job.sha256:
+        raise ImageRejected("The file was damaged on its way. Please upload it again.")
+    imaging.inspect(content, job.content_type)

@@ -1,0 +1,82 @@
+"""POST /api/mocs/uploads/sessions: declare files; the answer says in which parts to send them, and which are known."""
+
+from inlet import answers, api, authentication, downloads, identifiers, limits
+from inlet.errors import (
+    FileTooLarge,
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    InstructionMissing,
+    LimitExceeded,
+    Unauthorized,
+    UnsupportedType,
+    ValidationFailed,
+)
+from inlet.settings import settings
+from inlet.upload_sessions import upload_sessions_table
+from inlet.upload_sessions.messages import CreatedSession, DeclaredFile, Duplicate, SessionRequest
+from inlet.upload_sessions.rules import MB, RULES
+
+app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+
+
+@app.post(
+    "/api/mocs/uploads/sessions",
+    status_code=201,
+    security=api.SIGNED_IN,
+    responses=answers.documented(
+        app.family,
+        {201: CreatedSession},
+        Unauthorized,
+        InstructionMissing,
+        UnsupportedType,
+        FileTooLarge,
+        ValidationFailed,
+        LimitExceeded,
+        IdempotencyMismatch,
+        IdempotencyInProgress,
+    ),
+)
+def create_session(session: SessionRequest) -> CreatedSession:
+    """Begin an upload session with all the files it may hold: at least one instruction, 50 files at most."""
+    user = authentication.current_user(app.event)
+    _require_acceptable(session.files)
+    limits.require("upload-session", user.sub, limit=settings.sessions_per_day, window_seconds=limits.DAY_SECONDS)
+
+    session_id, token = identifiers.new_uuid(), identifiers.new_session_token()
+    part_size_bytes = RULES.part_bytes([file.size for file in session.files])
+    created = upload_sessions_table.create(
+        session_id,
+        user_id=user.sub,
+        part_size_bytes=part_size_bytes,
+        companion_token_hash=identifiers.token_hash(token),
+        files=[file.declared for file in session.files],
+    )
+    return CreatedSession(
+        session_id=session_id,
+        part_size_bytes=part_size_bytes,
+        expires_at=created.expires_at,
+        duplicates=[
+            Duplicate(index=index, file_id=file.id, file_url=downloads.url(file.key, session.files[index].filename))
+            for index, file in created.duplicates.items()
+        ],
+        companion_path=f"/api/mocs/uploads/sessions/{session_id}/companion/{token}",
+    )
+
+
+def _require_acceptable(files: list[DeclaredFile]) -> None:
+    """Hold the files to their categories; raises `InstructionMissing`, `UnsupportedType` or `FileTooLarge`."""
+    if all(file.category != RULES.required_category for file in files):
+        raise InstructionMissing
+    for index, file in enumerate(files):
+        category = RULES.categories[file.category]
+        if file.mime_type not in category.mime_types:
+            raise UnsupportedType(
+                f"A file of category {file.category} must be {' or '.join(category.mime_types)}.", index=index
+            )
+        if file.size > category.max_bytes:
+            raise FileTooLarge(
+                f"A file of category {file.category} may have at most {category.max_bytes // MB} MB.", index=index
+            )
+
+
+lambda_handler = app.lambda_handler

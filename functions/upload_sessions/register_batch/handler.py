@@ -1,0 +1,54 @@
+"""POST …/sessions/{sessionId}/files/batch: register many declared files at once, each with a result of its own."""
+
+from inlet import answers, api, authentication
+from inlet.errors import (
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    InletError,
+    Unauthorized,
+    UnsupportedType,
+    UploadSessionClosed,
+    UploadSessionNotFound,
+    ValidationFailed,
+)
+from inlet.upload_sessions import registration, upload_sessions_table
+from inlet.upload_sessions.messages import BatchError, BatchRequest, BatchResult, BatchResults
+from inlet.upload_sessions.registration import Registration
+
+app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+
+
+@app.post(
+    "/api/mocs/uploads/sessions/<session_id>/files/batch",
+    security=api.SIGNED_IN,
+    responses=answers.documented(
+        app.family,
+        {200: BatchResults},
+        Unauthorized,
+        UploadSessionNotFound,
+        UploadSessionClosed,
+        UnsupportedType,
+        ValidationFailed,
+        IdempotencyMismatch,
+        IdempotencyInProgress,
+    ),
+)
+def register_batch(session_id: str, batch: BatchRequest) -> BatchResults:
+    """Register declared files, one by one: some may be refused while the others are registered."""
+    session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
+    outcomes = registration.register(session, [file.declared for file in batch.files])
+    return BatchResults(
+        results=[_result(index, outcome, session.part_size_bytes) for index, outcome in enumerate(outcomes)]
+    )
+
+
+def _result(index: int, outcome: Registration | InletError, part_size_bytes: int) -> BatchResult:
+    """What registering this file alone would have answered."""
+    if isinstance(outcome, InletError):
+        status, code = answers.status_and_code(type(outcome))
+        message = answers.UNEXPECTED_MESSAGE if status == answers.UNEXPECTED[0] else str(outcome)
+        return BatchResult(index=index, status=status, error=BatchError(error=message, code=code))
+    return BatchResult(index=index, status=201 if outcome.is_new else 200, file=outcome.reply(part_size_bytes))
+
+
+lambda_handler = app.lambda_handler

@@ -1,0 +1,1 @@
+"""A SAM template on this machine: see README.md."""

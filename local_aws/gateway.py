@@ -1,0 +1,224 @@
+"""API Gateway, imitated: an HTTP server that turns requests into events and functions' answers into responses."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import uvicorn
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from local_aws.api_event import HttpRequest, HttpResponse, MalformedAnswer, build_event, message, read_answer
+from local_aws.children import PartFailed
+from local_aws.cors import Cors
+from local_aws.jwt_authorizer import JwtAuthorizer, Unauthorized
+from local_aws.ports import HOST
+from local_aws.routing import RouteTable
+from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped
+from local_aws.template import Route, Template
+
+BODY_LIMIT = 10 * 1024 * 1024  # bytes of a request
+INTEGRATION_SECONDS = 30  # the longest API Gateway waits for a function
+DISCARD_LIMIT = 64 * 1024 * 1024  # of a refused body; a client that still sends would not read its answer
+
+Invoke = Callable[[str, Any], Outcome]
+
+NOT_FOUND = message(404, "Not Found")
+# AWS's own word is `message`; `error` and `code`, as every other error of the API has them, are ours.
+TOO_LARGE = message(
+    413,
+    "Request Entity Too Large",
+    error="The request is too large. Large files go straight to the bucket: send JSON, and PUT to the URL it answers.",
+    code="BAD_REQUEST",
+)
+INTERNAL = message(500, "Internal Server Error")
+UNAVAILABLE = message(503, "Service Unavailable")
+
+
+def unauthorized() -> HttpResponse:
+    """AWS's 401, which has only `message`, with the names every other error of the API has."""
+    refusal = message(401, "Unauthorized", error="Unauthorized", code="UNAUTHORIZED")
+    return HttpResponse(refusal.status, refusal.body, [*refusal.headers, ("www-authenticate", "Bearer")])
+
+
+class Api:
+    """The ASGI application: routes, authorizers and CORS as the template declares them."""
+
+    def __init__(
+        self,
+        template: Template,
+        invoke: Invoke,
+        *,
+        auth_bypass: bool,
+        report: Callable[[HttpRequest, int, float], None] = lambda *_: None,
+        integration_seconds: float = INTEGRATION_SECONDS,
+    ) -> None:
+        self._routes = RouteTable(template.routes)
+        self._authorizers = {name: JwtAuthorizer(declared) for name, declared in template.authorizers.items()}
+        self._cors = Cors(template.cors) if template.cors else None
+        self._invoke = invoke
+        self._auth_bypass = auth_bypass
+        self._report = report
+        self._integration_seconds = integration_seconds
+        self._threads = ThreadPoolExecutor(max_workers=256, thread_name_prefix="gateway")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        begun = time.monotonic()
+        incoming = Request(scope, receive)
+        request = _as_received(scope)
+        try:
+            response = await self._answer(request, incoming)
+        except ClientDisconnect:
+            return
+        outgoing = Response(response.body, response.status)
+        outgoing.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+        await outgoing(scope, receive, send)
+        self._report(request, response.status, time.monotonic() - begun)
+
+    async def _answer(self, request: HttpRequest, incoming: Request) -> HttpResponse:
+        if self._cors is None:
+            return await self._answer_route(request, incoming)
+        if preflight := self._cors.answer_preflight(request):
+            return preflight
+        return self._cors.add(request, await self._answer_route(request, incoming))
+
+    async def _answer_route(self, request: HttpRequest, incoming: Request) -> HttpResponse:
+        if (matched := self._routes.match(request.method, request.raw_path)) is None:
+            return NOT_FOUND
+        route, path_parameters = matched
+        try:
+            claims = await self._in_thread(self._authorize, route, request.header("authorization"))
+        except Unauthorized:
+            return unauthorized()
+        if (body := await _read_body(incoming)) is None:
+            return TOO_LARGE
+        event = build_event(_with_body(request, body), route, path_parameters, claims)
+        return await self._integrate(route.function, event)
+
+    def _authorize(self, route: Route, authorization: str | None) -> dict[str, Any] | None:
+        """Verified claims, or None where none are needed. The bypass forgives a missing token, never a bad one."""
+        if route.authorizer is None:
+            return None
+        authorizer = self._authorizers[route.authorizer]
+        if self._auth_bypass and (authorization is None or not authorizer.configured):
+            return None
+        return authorizer.verify(authorization)
+
+    async def _integrate(self, function: str, event: dict[str, Any]) -> HttpResponse:
+        running = self._in_thread(self._invoke, function, event)
+        try:
+            # The function itself runs on: API Gateway stops waiting, Lambda does not stop working.
+            outcome = await asyncio.wait_for(asyncio.shield(running), self._integration_seconds)
+            return INTERNAL if outcome.error is not None else read_answer(outcome.payload)
+        except TimeoutError:
+            return UNAVAILABLE
+        except EventTooLarge:
+            return TOO_LARGE
+        except SandboxesStopped:
+            return UNAVAILABLE
+        except MalformedAnswer:
+            return INTERNAL
+
+    def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
+
+
+class Gateway:
+    """The server around the application, on a port taken at once but not listened on before `start`."""
+
+    part = "API gateway"
+
+    def __init__(self, port: int) -> None:
+        self._socket = socket.socket()
+        if port:  # again at once after a stop; a port the system chose must not be shared with whoever asks next
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((HOST, port))
+        except OSError as error:
+            self._socket.close()
+            reason = f"port {port} is in use ({error.strerror}). Choose another: PORT=8123 make run"
+            raise PartFailed(self.part, reason) from error
+        self._port = self._socket.getsockname()[1]
+        self._server: uvicorn.Server | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients reach the API."""
+        return f"http://{HOST}:{self._port}"
+
+    def start(self, api: Api) -> None:
+        """Listen, and answer in a thread."""
+        config = uvicorn.Config(
+            api,
+            access_log=False,
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,  # uvicorn believes X-Forwarded-For from this machine; limits count true addresses
+            server_header=False,
+            timeout_graceful_shutdown=10,
+            timeout_keep_alive=65,
+            ws="none",
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="gateway", daemon=True)
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise PartFailed(self.part, "ended while starting.")
+            time.sleep(0.005)
+
+    def check(self) -> None:
+        """Raise `PartFailed` when the server has ended by itself."""
+        if self._thread is not None and not self._thread.is_alive():
+            raise PartFailed(self.part, "ended by itself.")
+
+    def stop(self) -> None:
+        """Stop listening, finish what was begun."""
+        if self._server is not None and self._thread is not None:
+            self._server.should_exit = True
+            self._thread.join()
+            self._thread = None
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._socket.close()
+
+
+def _as_received(scope: Scope) -> HttpRequest:
+    client = scope.get("client") or ("", 0)
+    return HttpRequest(
+        method=scope["method"],
+        raw_path=scope["raw_path"].decode("latin-1"),
+        query=scope["query_string"].decode("latin-1"),
+        headers=[(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]],
+        body=b"",
+        client_address=client[0],
+        protocol=f"HTTP/{scope['http_version']}",
+    )
+
+
+def _with_body(request: HttpRequest, body: bytes) -> HttpRequest:
+    return HttpRequest(**{**vars(request), "body": body})
+
+
+async def _read_body(incoming: Request) -> bytes | None:
+    """The whole body, or None past the limit: never more than the limit is kept."""
+    declared = incoming.headers.get("content-length", "0")
+    if int(declared) > BODY_LIMIT and incoming.headers.get("expect"):
+        return None  # the client waits for a word before it sends
+    body = bytearray()
+    received = 0
+    async for chunk in incoming.stream():
+        received += len(chunk)
+        if received > DISCARD_LIMIT:
+            return None
+        if received <= BODY_LIMIT:
+            body += chunk
+    return bytes(body) if received <= BODY_LIMIT else None

@@ -1,0 +1,72 @@
+"""API Gateway's JWT authorizer: whose tokens pass, and which claims a function is told.
+
+Keys come from the issuer's own discovery document only; what a token says about keys (`jku`, `x5u`, `jwk`) is ignored.
+"""
+
+import json
+import threading
+import urllib.request
+from typing import Any
+
+import jwt
+
+from local_aws.template import Authorizer
+
+ALGORITHMS = ["RS256", "RS384", "RS512"]  # AWS: RSA only, so neither `none` nor a public key used as an HMAC secret
+FETCH_SECONDS = 5
+
+
+class Unauthorized(Exception):
+    """No token, or one that does not pass."""
+
+
+class JwtAuthorizer:
+    """Verifies bearer tokens of one issuer. Fetches the issuer's keys once, and again for an unknown key id."""
+
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+        self._keys: jwt.PyJWKClient | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def configured(self) -> bool:
+        """Whether there is an issuer at all; the local run has none unless JWT_ISSUER says so."""
+        return bool(self._authorizer.issuer)
+
+    def verify(self, authorization: str | None) -> dict[str, Any]:
+        """The claims of the token in an Authorization header. Raises `Unauthorized`; may wait for the issuer."""
+        if not authorization or not self.configured:
+            raise Unauthorized
+        scheme, _, credentials = authorization.partition(" ")
+        token = credentials.strip() if scheme.lower() == "bearer" else authorization
+        try:
+            key = self._issuer_keys().get_signing_key_from_jwt(token)
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key,
+                algorithms=ALGORITHMS,
+                issuer=self._authorizer.issuer,
+                options={"require": ["exp", "iss"], "verify_aud": False},
+            )
+        except (jwt.PyJWTError, OSError, ValueError) as error:
+            raise Unauthorized from error
+        if not self._is_for_us(claims):
+            raise Unauthorized
+        return claims
+
+    def _is_for_us(self, claims: dict[str, Any]) -> bool:
+        """AWS looks at `client_id` only where there is no `aud` (Cognito's access tokens have none)."""
+        audience = claims["aud"] if "aud" in claims else claims.get("client_id")
+        named = audience if isinstance(audience, list) else [audience]
+        return any(name in self._authorizer.audience for name in named)
+
+    def _issuer_keys(self) -> jwt.PyJWKClient:
+        with self._lock:
+            if self._keys is None:
+                address = self._authorizer.issuer.rstrip("/") + "/.well-known/openid-configuration"
+                with urllib.request.urlopen(address, timeout=FETCH_SECONDS) as answer:  # noqa: S310 - our own setting
+                    # No pause before an unknown key is looked for: a developer's issuer changes keys at every start.
+                    self._keys = jwt.PyJWKClient(
+                        json.load(answer)["jwks_uri"], timeout=FETCH_SECONDS, cooldown_duration=0
+                    )
+            return self._keys

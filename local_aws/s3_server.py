@@ -1,0 +1,136 @@
+"""A private S3 server from a wheel (SeaweedFS): it refuses what S3 refuses, so a presigned URL's limits are real."""
+
+import json
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from local_aws.children import Child, PartFailed, end_orphans
+from local_aws.ports import HOST, remembered_ports
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PROGRAM = Path(sysconfig.get_path("scripts")) / "weed"
+ACCESS_KEY_ID = "local"
+SECRET_ACCESS_KEY = "local-secret"  # noqa: S105 - guards nothing but this machine's own scratch data
+REGION = "us-east-1"
+
+# Every listener of `weed mini`; each needs ports of its own, or a second stack on the machine could not start.
+LISTENERS = [
+    f"{name}.{kind}" for name in ("master", "volume", "filer", "s3", "admin") for kind in ("port", "port.grpc")
+]
+
+
+class S3Server:
+    """One server on one directory, with one identity that may do everything."""
+
+    part = "S3 server"
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory.resolve()
+        self._data = self._directory / "data"
+        self._log = self._directory / "s3.log"
+        self._ports: dict[str, int] = {}
+        self._child: Child | None = None
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where clients reach the server, and the host presigned URLs carry."""
+        return f"http://{HOST}:{self._ports['s3.port']}"
+
+    @property
+    def child(self) -> Child:
+        """The running server."""
+        if self._child is None:
+            raise PartFailed(self.part, "is not running.")
+        return self._child
+
+    def begin(self) -> None:
+        """Start without waiting, so that other parts start at the same time."""
+        self._data.mkdir(parents=True, exist_ok=True)
+        end_orphans("weed", self._data)
+        self._ports = remembered_ports(self._directory / "ports.json", LISTENERS)
+        identity = self._directory / "identity.json"
+        identity.write_text(json.dumps(_identities()))
+        self._child = Child(
+            self.part,
+            [
+                # A developer's own AWS keys would become an administrator's of this server.
+                *("/usr/bin/env", "-u", "AWS_ACCESS_KEY_ID", "-u", "AWS_SECRET_ACCESS_KEY"),
+                *(PROGRAM, "mini", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}"),
+                *(f"-{listener}={port}" for listener, port in self._ports.items()),
+                *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={identity}"),
+                *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-volume.preStopSeconds=0"),
+                *("-master.telemetry=false", "-webdav=false", "-admin.ui=false", "-s3.autoCreateBucket=false"),
+                # As on S3: without a CORS rule of the bucket's own no web page may read it.
+                "-s3.allowedOrigins=http://none.invalid",
+            ],
+            directory=self._data,
+            log=self._log,
+        )
+
+    def wait(self) -> None:
+        """Until the server takes requests."""
+        self.child.wait_until(self._is_ready, seconds=60)
+
+    def start(self) -> Self:
+        """Start and wait."""
+        self.begin()
+        self.wait()
+        return self
+
+    def stop(self) -> None:
+        """End the server; what was stored stays."""
+        if self._child is None:
+            return
+        self._child.stop()
+        self._child = None
+        for port in self._ports.values():  # the program leaves its sockets lying about
+            for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its choice of place
+                socket.unlink(missing_ok=True)
+
+    def _is_ready(self) -> bool:
+        try:
+            client(self.endpoint_url).list_buckets()
+        except (BotoCoreError, ClientError):
+            return False
+        return True
+
+
+def client(
+    endpoint_url: str, access_key_id: str = ACCESS_KEY_ID, secret_access_key: str = SECRET_ACCESS_KEY
+) -> "S3Client":
+    """A boto3 client that reports a failure at once instead of trying again."""
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        region_name=REGION,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+    )
+
+
+def ensure_bucket(storage: "S3Client", bucket: str, cors_rules: list[Any]) -> None:
+    """Make the bucket unless it is there, with the CORS rules the template declares."""
+    if bucket not in {known["Name"] for known in storage.list_buckets()["Buckets"]}:
+        storage.create_bucket(Bucket=bucket)
+    if cors_rules:
+        storage.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": cors_rules})
+
+
+def _identities() -> dict[str, Any]:
+    return {
+        "identities": [
+            {
+                "name": "local",
+                "credentials": [{"accessKey": ACCESS_KEY_ID, "secretKey": SECRET_ACCESS_KEY}],
+                "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            }
+        ]
+    }

@@ -1,0 +1,255 @@
+"""The servers the local stack runs: Postgres and S3 keep their data, crash loudly, and leave nobody behind."""
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import psycopg
+import pytest
+from botocore.exceptions import ClientError
+
+from local.stack import PROJECT, LocalStack
+from local_aws import s3_server
+from local_aws.children import PartFailed, wait_for_end
+from local_aws.container_bridge import ContainerBridge
+from local_aws.ports import free_port, is_free, remembered_ports
+from local_aws.postgres import Postgres
+from local_aws.s3_server import S3Server
+
+
+@pytest.fixture(scope="module")
+def own_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("own-postgres")
+
+
+@pytest.fixture(scope="module")
+def own_server(own_directory: Path) -> Iterator[Postgres]:
+    with Postgres(own_directory, durable=False) as server:
+        yield server
+
+
+@pytest.fixture
+def own_postgres(own_server: Postgres) -> Postgres:
+    """A server these tests may mistreat; running again for each."""
+    try:
+        own_server.child.check()
+    except PartFailed:
+        own_server.start()
+    return own_server
+
+
+def remember(server: Postgres) -> None:
+    with psycopg.connect(server.url) as connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS remembered AS SELECT 42 AS answer")
+
+
+def remembered(server: Postgres) -> int:
+    with psycopg.connect(server.url) as connection:
+        row = connection.execute("SELECT answer FROM remembered").fetchone()
+    assert row is not None
+    answer: int = row[0]
+    return answer
+
+
+def test_postgres_keeps_data_and_address_over_a_restart(own_postgres: Postgres) -> None:
+    url = own_postgres.url
+    remember(own_postgres)
+    own_postgres.restart()
+    assert own_postgres.url == url
+    assert remembered(own_postgres) == 42
+
+
+def test_a_thread_that_restarts_postgres_does_not_take_it_along_when_it_ends(own_postgres: Postgres) -> None:
+    """The kernel ties a death signal to the thread that started the process."""
+    restarting = threading.Thread(target=own_postgres.restart)
+    restarting.start()
+    restarting.join()
+    time.sleep(0.2)
+    own_postgres.child.check()
+
+
+def test_postgres_starts_after_a_kill(own_postgres: Postgres) -> None:
+    remember(own_postgres)
+    own_postgres.child.kill()
+    with pytest.raises(PartFailed, match="Postgres: ended with status -9"):
+        own_postgres.child.check()
+    own_postgres.start()
+    assert remembered(own_postgres) == 42
+
+
+def test_postgres_starts_beside_the_pid_file_of_a_living_stranger(own_postgres: Postgres, own_directory: Path) -> None:
+    """After a reboot the pid in a stale file may be anybody's; Postgres by itself would refuse to start."""
+    own_postgres.stop()
+    pid_file = own_directory / "data" / "postmaster.pid"
+    pid_file.write_text(f"{os.getppid()}\n{pid_file.parent}\n0\n5432\n\n127.0.0.1\n")
+    own_postgres.start()
+
+
+def test_postgres_ends_an_orphan_on_its_data(own_postgres: Postgres, own_directory: Path) -> None:
+    with Postgres(own_directory, durable=False), pytest.raises(PartFailed, match="ended with status 0"):
+        own_postgres.child.check()
+
+
+def test_postgres_without_a_valid_data_directory_says_why(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(PartFailed, match=r"Postgres: ended with status 2(.|\n)*postgresql.conf"):
+        Postgres(tmp_path).start()
+
+
+def test_an_interrupted_initdb_is_done_again(tmp_path: Path) -> None:
+    draft = tmp_path / "data.draft"
+    draft.mkdir()
+    (draft / "PG_VERSION").write_text("18")
+    with Postgres(tmp_path, durable=False) as server:
+        remember(server)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")
+def test_children_die_with_their_parent_however_it_dies(tmp_path: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path; from local.children import Child\n"
+        "here = Path(sys.argv[1]); child = Child('Sleeper', ['/bin/sleep', '60'], directory=here, log=here / 'log')\n"
+        "print(child.pid, flush=True); time.sleep(60)"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert not wait_for_end([child], seconds=5)
+
+
+def test_s3_does_not_take_the_developers_own_aws_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the developer's own")
+    server = S3Server(tmp_path).start()
+    try:
+        own = s3_server.client(server.endpoint_url, "AKIAIOSFODNN7EXAMPLE", "the developer's own")
+        with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+            own.list_buckets()
+    finally:
+        server.stop()
+
+
+def test_s3_keeps_objects_and_address_over_a_restart(tmp_path: Path) -> None:
+    server = S3Server(tmp_path).start()
+    try:
+        url, client = server.endpoint_url, s3_server.client(server.endpoint_url)
+        s3_server.ensure_bucket(client, "photos", [])
+        client.put_object(Bucket="photos", Key="a/b", Body=b"bytes")
+        server.stop()
+        server.start()
+        assert server.endpoint_url == url
+        assert client.get_object(Bucket="photos", Key="a/b")["Body"].read() == b"bytes"
+        s3_server.ensure_bucket(client, "photos", [])
+        server.child.kill()
+        with pytest.raises(PartFailed, match="S3 server: ended with status -9"):
+            server.child.check()
+    finally:
+        server.stop()
+
+
+def test_s3_lets_in_who_signs_with_the_key_and_nobody_else(s3: S3Server, bucket: str) -> None:
+    stranger = s3_server.client(s3.endpoint_url, "local", "guessed")
+    with pytest.raises(ClientError) as refused:
+        stranger.list_objects_v2(Bucket=bucket)
+    assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"
+    assert httpx.get(f"{s3.endpoint_url}/{bucket}").status_code == 403
+
+
+def test_the_stacks_bucket_has_the_templates_cors_and_lets_its_own_pages_in(tmp_path: Path, database_url: str) -> None:
+    settings = {"PORT": "0", "SCHEDULE_SECONDS": "0", "DATABASE_URL": database_url}
+    with LocalStack(tmp_path, settings, stack_name="with-its-own-s3", durable=False) as stack:
+        address = f"{stack.environment['S3_ENDPOINT_URL']}/{stack.bucket}/uploads/x"
+
+        def preflight(origin: str) -> httpx.Response:
+            asked = {"origin": origin, "access-control-request-method": "PUT"}
+            return httpx.options(address, headers=asked | {"access-control-request-headers": "content-type"})
+
+        own = stack.url.replace("127.0.0.1", "localhost")
+        for origin in (stack.url, own, "http://localhost:8000"):
+            assert preflight(origin).headers["access-control-allow-origin"] == origin
+        assert "access-control-allow-origin" not in preflight("https://evil.example.com").headers
+
+
+def test_a_stopping_stack_answers_what_it_was_asked(start_stack: Callable[..., LocalStack]) -> None:
+    stack = start_stack()
+    upload = httpx.post(f"{stack.url}/api/upload", json={"email": "a@example.com", "type": "image/jpeg"}).json()
+    httpx.put(upload["uploadUrl"], content=b"bytes", headers=upload["headers"]).raise_for_status()
+    answers: list[httpx.Response] = []
+    confirming = threading.Thread(
+        target=lambda: answers.append(httpx.post(f"{stack.url}/api/upload/{upload['uploadId']}/confirm", timeout=30))
+    )
+    with psycopg.connect(stack.database_url) as blocking, psycopg.connect(stack.database_url, autocommit=True) as watch:
+        blocking.execute("SELECT FROM uploads WHERE id = %s FOR UPDATE", (upload["uploadId"],))
+        confirming.start()
+        deadline = time.monotonic() + 20
+        while not watch.execute(
+            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ).fetchone():
+            assert time.monotonic() < deadline, answers
+            time.sleep(0.01)
+        stopping = threading.Thread(target=stack.stop)
+        stopping.start()
+        time.sleep(0.3)
+        with pytest.raises(httpx.ConnectError):
+            httpx.get(stack.url)
+    confirming.join()
+    stopping.join()
+    assert [answer.status_code for answer in answers] == [200]
+
+
+def test_half_of_the_s3_settings_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(PartFailed, match="not S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY"):
+        LocalStack(tmp_path, {"S3_ENDPOINT_URL": "http://127.0.0.1:9"})
+
+
+def test_ports_stay_the_same_while_they_are_free(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    first = remembered_ports(file, ["a", "b"])
+    assert first["a"] != first["b"]
+    assert remembered_ports(file, ["a", "b"]) == first
+    server = ContainerBridge("127.0.0.1", [first["a"]])
+    server.start()
+    try:
+        assert not is_free(first["a"])
+        second = remembered_ports(file, ["a", "b"])
+    finally:
+        server.stop()
+    assert second["a"] != first["a"]
+    assert second["b"] == first["b"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux needs the bridge")
+def test_the_container_bridge_relays_to_the_loopback(s3: S3Server) -> None:
+    port = int(s3.endpoint_url.rpartition(":")[2])
+    bridge = ContainerBridge("127.0.0.2", [port, free_port()])
+    bridge.start()
+    assert httpx.get(f"http://127.0.0.2:{port}/").status_code == 403
+    bridge.stop()
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.2:{port}/")
+
+
+def test_a_stack_that_cannot_start_leaves_nothing_running(tmp_path: Path, s3: S3Server, bucket: str) -> None:
+    settings = {
+        "PORT": "0",
+        "S3_ENDPOINT_URL": s3.endpoint_url,
+        "S3_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
+        "S3_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
+        "BUCKET": bucket,
+        "MIGRATIONS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nowhere",
+    }
+    stack = LocalStack(tmp_path, settings, stack_name="hopeless", durable=False)
+    with pytest.raises(PartFailed, match="Migrations: OperationalError"):
+        stack.start()
+    assert is_free(stack.postgres.port)

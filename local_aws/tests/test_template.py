@@ -1,0 +1,91 @@
+"""What the local run reads out of a template."""
+
+from pathlib import Path
+
+import pytest
+
+from local.stack import PROJECT
+from local_aws.template import Schedule, Template
+from local_aws.tests.echo_bundle import TEMPLATE
+
+
+def test_intrinsic_functions_are_resolved(echo_template: Template) -> None:
+    function = echo_template.functions["EchoFunction"]
+    assert function.environment == {
+        "SHARED": "dev-us-east-1",
+        "BUCKET": "echo-Bucket",
+        "MACHINE": "arn:aws:states:us-east-1:123456789012:stateMachine:echo-Machine",
+        "SELF": "echo/b",
+        "LOCAL_HERE": "yes",
+    }
+    assert (function.memory, function.timeout, function.handler) == (256, 20, "handler.lambda_handler")
+    assert function.folder == TEMPLATE.parent / "functions" / "echo"
+
+
+def test_parameters_choose_between_branches() -> None:
+    template = Template(TEMPLATE, "echo", {"Remote": "far-away", "Stage": "prod"})
+    environment = template.functions["EchoFunction"].environment
+    assert environment["BUCKET"] == "far-away"
+    assert environment["LOCAL_HERE"] == "no"
+    assert environment["GONE"] == "x"
+    assert template.functions["EchoFunction"].memory == 1024
+
+
+def test_physical_names_can_be_given() -> None:
+    template = Template(TEMPLATE, physical_names={"Bucket": "my-bucket"})
+    assert template.functions["EchoFunction"].environment["BUCKET"] == "my-bucket"
+
+
+def test_routes_carry_method_path_function_and_authorizer(echo_template: Template) -> None:
+    routes = {route.key: (route.function, route.authorizer) for route in echo_template.routes}
+    assert routes["ANY /echo"] == ("EchoFunction", None)
+    assert routes["GET /private"] == ("EchoFunction", "SignedIn")
+    assert routes["ANY /hasty"] == ("HastyFunction", None)
+
+
+def test_the_authorizer_takes_issuer_and_audience_from_the_parameters() -> None:
+    template = Template(TEMPLATE, parameters={"JwtIssuer": "https://i.example.com", "JwtAudience": "a,b"})
+    authorizer = template.authorizers["SignedIn"]
+    assert (authorizer.issuer, authorizer.audience) == ("https://i.example.com", ["a", "b"])
+
+
+def test_schedules_of_both_kinds(echo_template: Template) -> None:
+    tick, tock = echo_template.schedules
+    assert (tick.function, tick.seconds, tick.event["source"]) == ("EchoFunction", 300, "aws.events")
+    assert tock == Schedule("HastyFunction", 7200, {"do": "nothing"})
+
+
+def test_the_state_machine_has_its_functions_arns(echo_template: Template) -> None:
+    [machine] = echo_template.state_machines
+    assert '"Resource": "arn:aws:lambda:us-east-1:123456789012:function:echo-EchoFunction"' in machine.definition
+    assert "${" not in machine.definition
+
+
+def test_bucket_cors_is_spelled_as_the_s3_api_spells_it(echo_template: Template) -> None:
+    assert echo_template.bucket_cors_rules == [
+        {
+            "AllowedOrigins": ["https://app.example.com"],
+            "AllowedMethods": ["PUT"],
+            "AllowedHeaders": ["content-type"],
+            "ExposeHeaders": ["ETag"],
+            "MaxAgeSeconds": 60,
+        }
+    ]
+
+
+def test_an_unknown_intrinsic_function_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text("Resources: {A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Cidr [a, b, c]}}}")
+    with pytest.raises(ValueError, match="does not know Fn::Cidr"):
+        _ = Template(file).bucket_cors_rules
+
+
+def test_the_projects_own_template_is_understood_whole() -> None:
+    template = Template(PROJECT / "template.yaml", parameters={"JwtIssuer": ""})
+    assert template.functions
+    assert template.routes
+    assert template.schedules
+    assert template.state_machines
+    assert template.bucket_cors_rules
+    for function in template.functions.values():
+        assert not [name for name, value in function.environment.items() if "{{resolve:" in value or "${" in value]

@@ -1,0 +1,120 @@
+"""Step Functions, imitated by moto's interpreter running the deployed state machine file unchanged.
+
+Three seams into moto, bound to its exact version and guarded by tests/integration/test_workflow_engine.py: Task states
+call our sandboxes instead of a Lambda endpoint; StartExecution is atomic per name, as AWS promises and moto, a threaded
+server without a lock, does not; a definition is read once, not for every execution, where it would be a third of the
+work. Executions live in memory; the sweeper closes those a restart has lost.
+"""
+
+import io
+import json
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Any, Self
+
+import boto3
+from moto.core.config import default_user_config
+from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
+from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
+from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+from local_aws.cloudformation import ACCOUNT, REGION
+from local_aws.ports import HOST
+from local_aws.sandboxes import Outcome
+from local_aws.template import Function, StateMachine
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+Invoke = Callable[[str, Any], Outcome]
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/local"
+
+# moto keeps its state per process, so several stacks in one process (tests) share it. Function ARNs carry the stack's
+# name; this says which stack's sandboxes an ARN means.
+_functions: dict[str, tuple[Invoke, str]] = {}
+
+
+class WorkflowEngine:
+    """The engine of one stack: its state machines, its tasks' functions, an endpoint for boto3."""
+
+    def __init__(self, state_machines: list[StateMachine], functions: Mapping[str, Function], invoke: Invoke) -> None:
+        self._state_machines = state_machines
+        self._functions = {function.arn: (invoke, name) for name, function in functions.items()}
+        self._server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where StartExecution is answered."""
+        return "http://{}:{}".format(*self._server.get_host_and_port())
+
+    def start(self) -> Self:
+        """Listen, and create the state machines."""
+        _functions.update(self._functions)
+        self._server.start()
+        for machine in self._state_machines:
+            self.client().create_state_machine(name=machine.name, definition=machine.definition, roleArn=ROLE)
+        return self
+
+    def stop(self) -> None:
+        """Stop what runs, forget the state machines, close the endpoint."""
+        client = self.client()
+        for machine in self._state_machines:
+            running = client.list_executions(stateMachineArn=machine.arn, statusFilter="RUNNING")["executions"]
+            for execution in running:
+                client.stop_execution(executionArn=execution["executionArn"], error="Stopped")
+            client.delete_state_machine(stateMachineArn=machine.arn)
+        self._server.stop()
+        for arn in self._functions:
+            _functions.pop(arn, None)
+
+    def client(self) -> "SFNClient":
+        """A boto3 client of this engine."""
+        return boto3.client(
+            "stepfunctions",
+            endpoint_url=self.endpoint_url,
+            region_name=REGION,
+            aws_access_key_id="local",
+            aws_secret_access_key="local",  # noqa: S106
+        )
+
+
+class _LambdaClient:
+    """As much of boto3's Lambda client as moto's Task state uses."""
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's spelling
+        """Run the function behind the ARN in its stack's sandboxes."""
+        invoke, name = _functions[FunctionName]
+        outcome = invoke(name, json.loads(Payload))
+        answer = outcome.payload if outcome.error is None else outcome.error
+        response = {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(answer).encode())}
+        return response if outcome.error is None else response | {"FunctionError": "Unhandled"}
+
+
+def _install_seams() -> None:
+    default_user_config["stepfunctions"] = {"execute_state_machine": True}
+    vars(lambda_eval_utils)["boto_client_for"] = lambda **_: _LambdaClient()
+    start_execution = StepFunctionsParserBackend.start_execution
+    lock = threading.Lock()
+
+    def start_one_at_a_time(self: StepFunctionsParserBackend, *arguments: Any, **named: Any) -> Any:
+        with lock:
+            return start_execution(self, *arguments, **named)
+
+    StepFunctionsParserBackend.start_execution = start_one_at_a_time  # type: ignore[method-assign]
+    parse = cache(AmazonStateLanguageParser.parse)
+
+    def parse_once(definition: str) -> tuple[Any, Any]:
+        _, tree = parse(definition)
+        return Preprocessor().visit(tree), tree  # the program is the execution's own, its tree is only read
+
+    AmazonStateLanguageParser.parse = staticmethod(parse_once)  # type: ignore[method-assign]
+    for chatty in ("moto", "werkzeug"):  # they log every request and every failed task; our own report says it shorter
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
+
+
+_install_seams()

@@ -1,0 +1,166 @@
+"""Google's Gemini image model: one call, one picture, and every way it fails as an error of ours.
+
+What matters of a failure is whether the call may have been billed. Google bills answers, so an error status and a
+request that was never delivered cost nothing; an answer that stops halfway, or does not come in time, may.
+"""
+
+import asyncio
+import re
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx2
+from google import genai
+from google.genai import errors, types
+
+from inlet import imaging
+from inlet.errors import (
+    GenerationBlocked,
+    GenerationMalformed,
+    GenerationMisconfigured,
+    GenerationTimedOut,
+    GenerationUnavailable,
+    ImageRejected,
+    StageError,
+)
+from inlet.image_jobs.generation import Generated
+from inlet.image_jobs.generation.prompts import get_prompt
+from inlet.settings import settings
+from inlet.sniffing import sniff
+
+DEFAULT_MODEL: Final = "gemini-nano-banana-2.1"
+"""The successor of gemini-3.1-flash-image, which was shut down on 29 October 2026."""
+
+CONNECT_SECONDS: Final = 10.0
+"""A connection that takes longer is known to have cost nothing, which a whole time-out would not tell."""
+
+_CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
+
+_REFUSALS: Final = frozenset(
+    {
+        types.FinishReason.SAFETY,
+        types.FinishReason.IMAGE_SAFETY,
+        types.FinishReason.PROHIBITED_CONTENT,
+        types.FinishReason.IMAGE_PROHIBITED_CONTENT,
+        types.FinishReason.BLOCKLIST,
+        types.FinishReason.SPII,
+        types.FinishReason.RECITATION,
+        types.FinishReason.IMAGE_RECITATION,
+        types.FinishReason.ESCALATION,
+        types.FinishReason.MODEL_ARMOR,
+    }
+)
+
+# Looked through from the top; the first class an exception belongs to decides.
+_TRANSLATIONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], type[StageError]], ...]] = (
+    # Never delivered.
+    ((httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError), GenerationUnavailable),
+    ((httpx2.WriteError, httpx2.WriteTimeout), GenerationUnavailable),
+    # An address or a header that cannot be sent.
+    ((httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError), GenerationMisconfigured),
+    (httpx2.TooManyRedirects, GenerationMisconfigured),
+    # An answer nobody can read: JSON, base64 or fields that cannot be parsed are a ValueError of one kind or another.
+    ((httpx2.DecodingError, ValueError), GenerationMalformed),
+    # Delivered, and not answered in full. Whatever else httpx2 may raise is counted here, as the costlier case.
+    ((TimeoutError, httpx2.HTTPError, httpx2.StreamError), GenerationTimedOut),
+)
+_FAILURES: Final = (errors.APIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TimeoutError, ValueError)
+
+
+def generate(image: bytes) -> Generated:
+    """Ask the model once, for at most `settings.gemini_timeout_seconds` of wall clock."""
+    request = _request(image)
+    _refuse_unsendable(settings.gemini_api_key, settings.gemini_base_url)
+    try:
+        answer = asyncio.run(_ask(settings.gemini_api_key, request, settings.gemini_timeout_seconds))
+    except _FAILURES as error:
+        # The chain is cut: a library's exception carries the request with its key, and pieces of the answer.
+        raise _translated(error) from None
+    return _picture(answer)
+
+
+def _request(image: bytes) -> dict[str, Any]:
+    return {
+        "model": settings.gemini_model or DEFAULT_MODEL,
+        "contents": [
+            types.Part.from_bytes(data=image, mime_type="image/jpeg"),
+            types.Part.from_text(text=get_prompt(settings.prompt_version)),
+        ],
+        "config": types.GenerateContentConfig(response_modalities=["IMAGE"]),
+    }
+
+
+def _refuse_unsendable(api_key: str, base_url: str | None) -> None:
+    """Refuse settings whose exceptions could not be told from those of an unreadable answer."""
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise GenerationMisconfigured("GEMINI_API_KEY cannot be sent in a header.")
+    try:
+        address = urlsplit(base_url or "https://default")
+    except ValueError:
+        address = urlsplit("")
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise GenerationMisconfigured("GEMINI_BASE_URL is no web address.")
+
+
+async def _ask(api_key: str, request: dict[str, Any], seconds: float) -> types.GenerateContentResponse:
+    """Send the request. The time-outs of HTTP are per read, so a slow drip is ended by cancelling the call, which
+    closes its connection; that is why this is asynchronous, and why no thread is left behind.
+    """
+    async with httpx2.AsyncClient(event_hooks={"request": [_connect_quickly]}) as transport:
+        client = genai.Client(
+            vertexai=False,
+            api_key=api_key,
+            http_options=types.HttpOptions(
+                base_url=settings.gemini_base_url,
+                api_version="v1beta",
+                timeout=round(seconds * 1000),
+                retry_options=types.HttpRetryOptions(attempts=1),
+                httpx_async_client=transport,
+            ),
+        )
+        async with asyncio.timeout(seconds):
+            return await client.aio.models.generate_content(**request)
+
+
+async def _connect_quickly(request: httpx2.Request) -> None:
+    timeouts = request.extensions["timeout"]
+    timeouts["connect"] = min(CONNECT_SECONDS, timeouts["connect"])
+
+
+def _translated(error: Exception) -> StageError:
+    cause = type(error).__name__
+    if isinstance(error, errors.APIError):
+        unbilled = error.code in (408, 429) or error.code >= 500
+        # The status is Google's word for the code, RESOURCE_EXHAUSTED for one; anything else is not repeated.
+        word = error.status if re.fullmatch(r"[A-Z_]{1,40}", str(error.status)) else None
+        return (GenerationUnavailable if unbilled else GenerationMisconfigured)(
+            cause=cause, status=error.code, word=word
+        )
+    for classes, ours in _TRANSLATIONS:
+        if isinstance(error, classes):
+            return ours(cause=cause)
+    raise AssertionError(f"{cause} has no translation")
+
+
+def _picture(answer: types.GenerateContentResponse) -> Generated:
+    """Take the picture out of the answer, whatever the answer calls it: its bytes say what it is."""
+    if answer.prompt_feedback and answer.prompt_feedback.block_reason:
+        raise GenerationBlocked(reason=answer.prompt_feedback.block_reason.value)
+    candidate = answer.candidates[0] if answer.candidates else types.Candidate()
+    parts = candidate.content.parts if candidate.content and candidate.content.parts else []
+    # Drafts that a model shows while it thinks are no results.
+    pictures = [
+        part.inline_data.data for part in parts if part.inline_data and part.inline_data.data and not part.thought
+    ]
+    if not pictures and candidate.finish_reason in _REFUSALS:
+        raise GenerationBlocked(reason=candidate.finish_reason.value)
+    content = pictures[-1] if pictures else b""
+    content_type = sniff(content)
+    if content_type not in _CONTENT_TYPES or len(content) > settings.max_image_bytes:
+        reason = candidate.finish_reason.value if candidate.finish_reason else None
+        raise GenerationMalformed(found=content_type, size=len(content), reason=reason)
+    try:
+        imaging.inspect(content, content_type)
+    except ImageRejected as error:
+        raise GenerationMalformed(found=content_type, size=len(content), reason=str(error)) from error
+    return Generated(content, content_type)

@@ -1,0 +1,143 @@
+"""The `uploads` table under the workflow: status, stages, the end. Every change is fenced by attempt and progress."""
+
+from dataclasses import dataclass
+
+from inlet import analytics, database, outbox_table
+from inlet.errors import StaleAttempt
+from inlet.identifiers import result_id_for
+from inlet.image_jobs.rows import Job, Stage, StatusRow
+
+LOST_START_SECONDS = 60
+"""A job without a stage for this long was not started, or its engine died at once."""
+SILENT_SECONDS = 600
+"""A job whose stage has not moved for this long (twice the longest stage) may have a dead execution."""
+
+_STATUS = """
+SELECT uploads.session_token_hash, uploads.status, uploads.stage, uploads.progress, uploads.error_message,
+       uploads.updated_at, CASE WHEN uploads.status = 'completed' THEN results.id END AS result_id
+  FROM uploads LEFT JOIN results ON results.upload_id = uploads.id
+ WHERE uploads.id = %(id)s
+"""
+
+# The sampled poll: the same read, and one event more in the same round trip, if the token is the right one.
+_STATUS_SAMPLED = f"""
+WITH job AS ({_STATUS}
+), recorded AS (
+    INSERT INTO outbox_events (uuid, name, distinct_id, properties)
+    SELECT gen_random_uuid(), 'status_poll', %(id)s,
+           jsonb_build_object('upload_id', %(id)s::text, 'stage', stage, 'progress', progress)
+      FROM job WHERE session_token_hash = %(token_hash)s
+)
+SELECT * FROM job
+"""
+
+# `progress` is the job's before this statement: what a stage that comes late recognises itself by.
+_ENTER = """
+WITH advanced AS (
+    UPDATE uploads SET status = 'processing', stage = %(stage)s, progress = %(progress)s, updated_at = now()
+     WHERE id = %(id)s AND attempt = %(attempt)s AND status IN ('pending', 'processing') AND progress < %(progress)s
+)
+SELECT uploads.id AS upload_id, uploads.attempt, uploads.original_url AS key, uploads.content_type, uploads.etag,
+       uploads.sha256, uploads.progress, results.full_key
+  FROM uploads LEFT JOIN results ON results.upload_id = uploads.id
+ WHERE uploads.id = %(id)s AND uploads.attempt = %(attempt)s AND uploads.status <> 'failed'
+"""
+
+_ADVANCE = """
+UPDATE uploads SET progress = %(progress)s, updated_at = now()
+ WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing' AND progress < %(progress)s
+"""
+
+_COMPLETE = f"""
+WITH completed AS (
+    UPDATE uploads
+       SET status = 'completed', stage = 'complete', progress = 100, updated_at = now(),
+           result_url = results.full_key, preview_url = results.preview_key
+      FROM results
+     WHERE uploads.id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+       AND results.upload_id = uploads.id AND results.preview_key IS NOT NULL
+    RETURNING round(extract(epoch FROM now() - processing_at) * 1000)::bigint AS milliseconds
+), {outbox_table.record("completed", "jsonb_build_object('total_duration_ms', milliseconds)")}
+SELECT milliseconds FROM completed
+"""
+
+_FAIL = f"""
+WITH failing AS (
+    SELECT id, stage, progress FROM uploads
+     WHERE id = %(id)s AND attempt = %(attempt)s AND attempt > 0 AND status IN ('pending', 'processing') FOR UPDATE
+), failed AS (
+    UPDATE uploads SET status = 'failed', stage = 'failed', error_message = %(message)s, updated_at = now()
+      FROM failing WHERE uploads.id = failing.id
+    RETURNING failing.stage AS final_stage, failing.progress AS final_progress
+), {outbox_table.record("failed", "jsonb_build_object('final_stage', final_stage, 'final_progress', final_progress)")}
+SELECT final_progress FROM failed
+"""
+
+_SILENT = """
+SELECT id AS upload_id, attempt FROM uploads
+ WHERE status = 'processing' AND id > %(after)s
+   AND updated_at < now() - make_interval(secs => CASE WHEN stage IS NULL THEN %(lost)s ELSE %(silent)s END)
+ ORDER BY id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SilentJob:
+    """A job that claims to be processing and has not moved for a while."""
+
+    upload_id: str
+    attempt: int
+
+
+def status(upload_id: str) -> StatusRow | None:
+    """What a status poll answers with: one indexed read, one round trip."""
+    return database.fetch_one_as(StatusRow, _STATUS, {"id": upload_id})
+
+
+def status_sampled(upload_id: str, token_hash: str) -> StatusRow | None:
+    """The same read, which also records a `status_poll` event, still in one round trip."""
+    return database.fetch_one_as(StatusRow, _STATUS_SAMPLED, {"id": upload_id, "token_hash": token_hash})
+
+
+def enter(upload_id: str, attempt: int, stage: Stage, progress: int) -> Job:
+    """Move the job forward into a stage, never backward, and read what the stage needs, in one statement.
+
+    A job whose start was thought lost (`pending` again) is `processing` from here on. Raises `StaleAttempt` when the
+    job has failed, is gone, or runs as another attempt.
+    """
+    parameters = {"id": upload_id, "attempt": attempt, "stage": stage, "progress": progress}
+    if job := database.fetch_one_as(Job, _ENTER, parameters):
+        return job
+    raise StaleAttempt
+
+
+def advance(job: Job, progress: int) -> None:
+    """Move the progress within a stage, never backward."""
+    database.execute(_ADVANCE, {"id": job.upload_id, "attempt": job.attempt, "progress": progress})
+
+
+def complete(job: Job) -> None:
+    """The job is done; nothing happens if it was, or if its preview is not stored."""
+    event = analytics.status_complete(job.upload_id, result_id=result_id_for(job.upload_id))
+    database.fetch_one(
+        _COMPLETE, {"id": job.upload_id, "attempt": job.attempt, "events": outbox_table.parameter(event)}
+    )
+
+
+def fail(upload_id: str, attempt: int, message: str) -> bool:
+    """The job has failed and keeps its last progress; nothing happens (False) if the attempt is over already."""
+    parameters = {
+        "id": upload_id,
+        "attempt": attempt,
+        "message": message,
+        "events": outbox_table.parameter(analytics.status_failed(upload_id)),
+    }
+    return database.fetch_one(_FAIL, parameters) is not None
+
+
+def silent(after: str, limit: int) -> list[SilentJob]:
+    """Jobs with ids greater than `after` that have been processing without moving for too long, by id."""
+    rows = database.fetch_all(
+        _SILENT, {"after": after, "lost": LOST_START_SECONDS, "silent": SILENT_SECONDS, "limit": limit}
+    )
+    return [SilentJob(**row) for row in rows]

@@ -1,0 +1,142 @@
+"""The `uploads` table up to the workflow: reserve, confirm, start."""
+
+from typing import TYPE_CHECKING
+
+from inlet import analytics, database, outbox_table
+from inlet.errors import AlreadyConfirmed, UploadNotFound
+from inlet.image_jobs.rows import Upload
+
+if TYPE_CHECKING:
+    from inlet.storage import StoredObject
+
+UNCONFIRMED_HOURS = 24
+"""How long an upload may stay unconfirmed before the sweeper drops it (contract, B, sweeper)."""
+
+_RESERVE = f"""
+WITH reserved AS (
+    INSERT INTO uploads (id, email, session_token_hash, original_url, content_type, size, sha256, expires_at)
+    VALUES (%(id)s, %(email)s, %(token_hash)s, %(key)s, %(content_type)s, %(size)s, %(sha256)s,
+            now() + make_interval(hours => %(hours)s))
+    ON CONFLICT (id) DO NOTHING
+    RETURNING id
+), {outbox_table.record("reserved")}
+SELECT id FROM reserved
+"""
+
+_GET = """
+SELECT id, session_token_hash, original_url AS key, content_type, size, status, attempt, etag
+  FROM uploads WHERE id = %(id)s
+"""
+
+_CONFIRM = f"""
+WITH confirmed AS (
+    UPDATE uploads
+       SET etag = %(etag)s, size = %(size)s, confirmed_at = now(), updated_at = now(), expires_at = NULL
+     WHERE id = %(id)s AND confirmed_at IS NULL
+    RETURNING id
+), {outbox_table.record("confirmed")}
+SELECT id FROM confirmed
+"""
+
+_START = f"""
+WITH started AS (
+    UPDATE uploads
+       SET status = 'processing', stage = NULL, progress = 0, error_message = NULL, attempt = %(attempt)s,
+           workflow_run_id = %(workflow_run_id)s, processing_at = now(), updated_at = now()
+     WHERE id = %(id)s AND confirmed_at IS NOT NULL AND attempt = %(seen_attempt)s AND status = %(seen_status)s
+       AND status IN ('pending', 'failed')
+    RETURNING id
+), {outbox_table.record("started")}
+SELECT id FROM started
+"""
+
+_RELEASE = """
+UPDATE uploads SET status = 'pending', updated_at = now()
+ WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing' AND stage IS NULL
+"""
+
+_DROP_UNCONFIRMED = """
+WITH dropped AS (
+    DELETE FROM uploads WHERE id = ANY(ARRAY(
+        SELECT id FROM uploads WHERE confirmed_at IS NULL AND expires_at < now()
+         ORDER BY expires_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING original_url
+)
+INSERT INTO object_deletions (key) SELECT original_url FROM dropped ON CONFLICT (key) DO NOTHING
+"""
+
+
+def reserve(
+    upload_id: str,
+    *,
+    email: str,
+    token_hash: str,
+    key: str,
+    content_type: str,
+    size: int | None,
+    sha256: str | None,
+) -> None:
+    """Create the record, status `pending`, with the id and the key chosen by the caller."""
+    recorded = outbox_table.parameter(analytics.upload_started(upload_id), analytics.session_created(upload_id))
+    database.fetch_one(
+        _RESERVE,
+        {
+            "id": upload_id,
+            "email": email,
+            "token_hash": token_hash,
+            "key": key,
+            "content_type": content_type,
+            "size": size,
+            "sha256": sha256,
+            "hours": UNCONFIRMED_HOURS,
+            "events": recorded,
+        },
+    )
+
+
+def get(upload_id: str) -> Upload:
+    """The upload; raises `UploadNotFound`."""
+    if upload := database.fetch_one_as(Upload, _GET, {"id": upload_id}):
+        return upload
+    raise UploadNotFound
+
+
+def confirm(upload_id: str, stored: "StoredObject") -> None:
+    """Pin what was stored. Of racing callers one wins; the others get `AlreadyConfirmed`.
+
+    Raises `UploadNotFound` where the sweeper was first.
+    """
+    event = analytics.upload_confirmed(upload_id, file_size=stored.size, file_type=stored.content_type)
+    parameters = {
+        "id": upload_id,
+        "etag": stored.etag,
+        "size": stored.size,
+        "events": outbox_table.parameter(event),
+    }
+    if database.fetch_one(_CONFIRM, parameters) is None:
+        get(upload_id)
+        raise AlreadyConfirmed
+
+
+def start(upload: Upload, attempt: int, workflow_run_id: str) -> bool:
+    """Move the job as it was seen to `processing`. False if another caller was first."""
+    event = analytics.processing_started(upload.id, workflow_run_id=workflow_run_id)
+    parameters = {
+        "id": upload.id,
+        "attempt": attempt,
+        "seen_attempt": upload.attempt,
+        "seen_status": upload.status,
+        "workflow_run_id": workflow_run_id,
+        "events": outbox_table.parameter(event),
+    }
+    return database.fetch_one(_START, parameters) is not None
+
+
+def release(upload_id: str, attempt: int) -> None:
+    """Make a job whose workflow could not be started startable again, unless a stage has begun after all."""
+    database.execute(_RELEASE, {"id": upload_id, "attempt": attempt})
+
+
+def drop_unconfirmed(limit: int) -> int:
+    """Drop up to `limit` uploads that were never confirmed in time, and note their objects for deletion."""
+    return database.execute(_DROP_UNCONFIRMED, {"limit": limit})

@@ -1,1 +1,0 @@
-"""Requests, replies and rows."""

@@ -1,0 +1,106 @@
+"""The outbox of analytics events: written with the change they report, in its statement, delivered by a schedule."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, TypedDict
+
+from inlet import database
+from inlet.analytics import Event
+
+LEASE_SECONDS = 60
+KEEP_SENT_DAYS = 7
+
+# Goes into a statement's WITH list. `{changed}` names the CTE of the change: no row there, no event. `{added}` is a
+# jsonb expression over that CTE for what only the database knows; both are constants of the tables' modules, never
+# data.
+_RECORD = """
+recorded AS (
+    INSERT INTO outbox_events (uuid, name, distinct_id, properties)
+    SELECT event.uuid, event.name, event.distinct_id, event.properties || {added}
+      FROM {changed}, jsonb_to_recordset(%(events)s::jsonb)
+           AS event (uuid uuid, name text, distinct_id text, properties jsonb)
+    ON CONFLICT (uuid) DO NOTHING
+)"""
+
+# The same for a change of many sessions: each row of `{changed}` brings the event whose session it is.
+_RECORD_EACH = """
+recorded AS (
+    INSERT INTO outbox_events (uuid, name, distinct_id, properties)
+    SELECT event.uuid, event.name, event.distinct_id, event.properties
+      FROM {changed} JOIN jsonb_to_recordset(%(events)s::jsonb)
+           AS event (uuid uuid, name text, distinct_id text, properties jsonb)
+        ON event.properties ->> 'session_id' = {changed}.id::text
+    ON CONFLICT (uuid) DO NOTHING
+)"""
+
+
+class OutboxEvent(TypedDict):
+    """An undelivered event."""
+
+    uuid: str
+    name: str
+    distinct_id: str
+    properties: dict[str, Any]
+    occurred_at: datetime
+
+
+def record(changed: str, added: str = "'{}'::jsonb") -> str:
+    """The CTE `recorded`, which stores `%(events)s` if the CTE `changed` has its one row."""
+    return _RECORD.replace("{changed}", changed).replace("{added}", added)
+
+
+def record_each(changed: str) -> str:
+    """The CTE `recorded`, which stores those of `%(events)s` whose `session_id` is an `id` in the CTE `changed`."""
+    return _RECORD_EACH.replace("{changed}", changed)
+
+
+def parameter(*events: Event) -> str:
+    """The value of `%(events)s`."""
+    return json.dumps([asdict(event) for event in events])
+
+
+_LEASE = """
+WITH next AS (
+    SELECT attempts FROM outbox_events
+     WHERE sent_at IS NULL AND (leased_until IS NULL OR leased_until < now())
+     ORDER BY attempts, occurred_at LIMIT 1
+)
+UPDATE outbox_events
+   SET leased_until = now() + make_interval(secs => %(lease)s), attempts = attempts + 1
+ WHERE uuid = ANY(ARRAY(
+           SELECT uuid FROM outbox_events
+            WHERE sent_at IS NULL AND (leased_until IS NULL OR leased_until < now())
+              AND attempts = (SELECT attempts FROM next)
+            ORDER BY occurred_at LIMIT (SELECT greatest(1, %(limit)s >> least(attempts, 30)) FROM next)
+              FOR UPDATE SKIP LOCKED))
+RETURNING uuid::text, name, distinct_id, properties, occurred_at
+"""
+
+_SENT = "UPDATE outbox_events SET sent_at = now() WHERE uuid = ANY(%(uuids)s::uuid[])"
+
+_PURGE = """
+DELETE FROM outbox_events WHERE uuid = ANY(ARRAY(
+    SELECT uuid FROM outbox_events WHERE sent_at < now() - make_interval(days => %(days)s)
+     LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+"""
+
+
+def lease(limit: int) -> Sequence[OutboxEvent]:
+    """Take up to `limit` undelivered events for a minute, oldest first; a dead deliverer's lease lapses.
+
+    Those tried least often come first, and half as many at each further try: an event that is always refused ends up
+    alone, behind everything else.
+    """
+    return database.fetch_all(_LEASE, {"limit": limit, "lease": LEASE_SECONDS})  # type: ignore[return-value]
+
+
+def mark_sent(uuids: Iterable[str]) -> None:
+    """PostHog has acknowledged these."""
+    database.execute(_SENT, {"uuids": list(uuids)})
+
+
+def purge(limit: int) -> int:
+    """Delete up to `limit` events delivered a week ago; the number deleted."""
+    return database.execute(_PURGE, {"limit": limit, "days": KEEP_SENT_DAYS})

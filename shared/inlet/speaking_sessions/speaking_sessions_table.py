@@ -1,0 +1,165 @@
+"""The `speaking_sessions` table, with what was heard in a recording: one statement a change, one round trip a read.
+
+Every statement starts from the caller's own row in `users`: somebody else's session is as unknown as a missing one.
+"""
+
+from typing import Any
+
+from inlet import database
+from inlet.authentication import User
+from inlet.errors import SpeakingSessionNotFound, UserNotFound
+from inlet.speaking_sessions.messages import About, SpeakingSession, SpeakingSessionDetail, SpeakingSessionPage
+
+ABANDONED_HOURS = 24
+"""How long a session may stay without its recording before the sweeper drops it."""
+
+LATE_PUT_HOURS = 1
+"""How long after its session's creation an object may still appear: a URL valid 15 minutes, and a slow PUT."""
+
+_COLUMNS = """
+       session.id::text, session.status, session.duration_secs, session.language, session.topic,
+       session.audio_key AS key, session.content_type, session.size, session.created_at, session.updated_at"""
+
+_CREATE = f"""
+INSERT INTO speaking_sessions AS session (id, user_id, duration_secs, language, topic, audio_key, content_type, size)
+VALUES (%(id)s, %(user_id)s, %(duration_secs)s, %(language)s, %(topic)s, %(key)s, %(content_type)s, %(size)s)
+ON CONFLICT (id) DO UPDATE SET updated_at = session.updated_at -- run again after its answer was lost: the same row
+RETURNING {_COLUMNS}
+"""
+
+_UPLOADED = f"""
+UPDATE speaking_sessions AS session SET status = 'UPLOADED', updated_at = now()
+  FROM users
+ WHERE session.id = %(id)s AND session.status = 'CREATED'
+   AND users.id = session.user_id AND users.external_id = %(sub)s
+RETURNING {_COLUMNS}
+"""
+
+_GET = f"""
+SELECT {_COLUMNS}
+  FROM users LEFT JOIN speaking_sessions AS session ON session.user_id = users.id AND session.id = %(id)s
+ WHERE users.external_id = %(sub)s
+"""
+
+_READ = f"""
+SELECT {_COLUMNS},
+       (SELECT to_jsonb(transcripts) FROM transcripts WHERE session_id = session.id) AS transcript,
+       (SELECT coalesce(jsonb_agg(to_jsonb(insights) ORDER BY
+                   array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), created_at, id), '[]')
+          FROM insights WHERE session_id = session.id) AS insights
+  FROM users LEFT JOIN speaking_sessions AS session ON session.user_id = users.id AND session.id = %(id)s
+ WHERE users.external_id = %(sub)s
+"""
+
+# Counting and turning pages read the index alone; rows are fetched for the one page. One row comes even for an empty
+# page, since it carries the total.
+_PAGE = f"""
+WITH owner AS (
+    SELECT id FROM users WHERE external_id = %(sub)s
+), page AS (
+    SELECT id FROM speaking_sessions WHERE user_id = (SELECT id FROM owner)
+     ORDER BY created_at DESC, id DESC LIMIT %(limit)s OFFSET %(offset)s
+)
+SELECT counted.total, {_COLUMNS}
+  FROM (SELECT count(*) AS total FROM speaking_sessions WHERE user_id = (SELECT id FROM owner)) AS counted
+  LEFT JOIN (page JOIN speaking_sessions AS session USING (id)) ON true
+ ORDER BY session.created_at DESC, session.id DESC
+"""
+
+_DELETE = """
+WITH owner AS (
+    SELECT id FROM users WHERE external_id = %(sub)s
+), deleted AS (
+    DELETE FROM speaking_sessions AS session USING owner
+     WHERE session.id = %(id)s AND session.user_id = owner.id
+    RETURNING session.audio_key, session.created_at
+), noted AS (
+    INSERT INTO object_deletions (key, writable_until)
+    SELECT audio_key, created_at + make_interval(hours => %(late_put_hours)s) FROM deleted
+    ON CONFLICT (key) DO NOTHING
+)
+SELECT (SELECT audio_key FROM deleted) AS key FROM owner
+"""
+
+_DROP_ABANDONED = """
+WITH dropped AS (
+    DELETE FROM speaking_sessions WHERE id = ANY(ARRAY(
+        SELECT id FROM speaking_sessions
+         WHERE status = 'CREATED' AND created_at < now() - make_interval(hours => %(hours)s)
+         ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+    RETURNING audio_key
+)
+INSERT INTO object_deletions (key) SELECT audio_key FROM dropped ON CONFLICT (key) DO NOTHING
+"""
+
+
+def create(session_id: str, user_id: str, *, about: About, key: str, content_type: str, size: int) -> SpeakingSession:
+    """A new session, `CREATED`: it claims no recording yet. `size` in bytes."""
+    session = database.fetch_one_as(
+        SpeakingSession,
+        _CREATE,
+        {
+            "id": session_id,
+            "user_id": user_id,
+            "duration_secs": about.duration_secs,
+            "language": about.language,
+            "topic": about.topic,
+            "key": key,
+            "content_type": content_type,
+            "size": size,
+        },
+    )
+    assert session is not None  # noqa: S101 - an upsert that always writes always returns its row
+    return session
+
+
+def uploaded(user: User, session_id: str) -> SpeakingSession:
+    """The recording is in the bucket. A session that has come further stays as it is; raises where it is gone."""
+    parameters = {"id": session_id, "sub": user.sub}
+    return database.fetch_one_as(SpeakingSession, _UPLOADED, parameters) or get(user, session_id)
+
+
+def get(user: User, session_id: str | None) -> SpeakingSession:
+    """The user's session; raises `UserNotFound` or `SpeakingSessionNotFound`. No session has the id None."""
+    return SpeakingSession(**_found(database.fetch_one(_GET, {"id": session_id, "sub": user.sub})))
+
+
+def read(user: User, session_id: str | None) -> SpeakingSessionDetail:
+    """Like `get`, with the transcript and the insights, most severe first."""
+    return SpeakingSessionDetail(**_found(database.fetch_one(_READ, {"id": session_id, "sub": user.sub})))
+
+
+def page(user: User, number: int, *, limit: int) -> SpeakingSessionPage:
+    """A page of the user's sessions, newest first, and how many there are in all; empty for an unknown user."""
+    rows = database.fetch_all(_PAGE, {"sub": user.sub, "limit": limit, "offset": (number - 1) * limit})
+    total = rows[0]["total"]
+    for row in rows:
+        del row["total"]
+    return SpeakingSessionPage(total, [SpeakingSession(**row) for row in rows if row["id"] is not None])
+
+
+def delete(user: User, session_id: str | None) -> str:
+    """Delete the session, note its object for deletion, and name the object's key.
+
+    Raises `UserNotFound` or `SpeakingSessionNotFound`. Transcript and insights go with the session.
+    """
+    row = database.fetch_one(_DELETE, {"id": session_id, "sub": user.sub, "late_put_hours": LATE_PUT_HOURS})
+    if row is None:
+        raise UserNotFound
+    if row["key"] is None:
+        raise SpeakingSessionNotFound
+    key: str = row["key"]
+    return key
+
+
+def drop_abandoned(limit: int) -> int:
+    """Drop up to `limit` sessions whose recording never came, and note their objects for deletion."""
+    return database.execute(_DROP_ABANDONED, {"limit": limit, "hours": ABANDONED_HOURS})
+
+
+def _found(row: dict[str, Any] | None) -> dict[str, Any]:
+    if row is None:
+        raise UserNotFound
+    if row["id"] is None:
+        raise SpeakingSessionNotFound
+    return row

@@ -1,0 +1,156 @@
+"""The files of upload sessions and their parts: registered, completed, dropped. The session is locked first."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from inlet import analytics, database, outbox_table
+from inlet.errors import UploadSessionClosed
+from inlet.upload_sessions import upload_sessions_table
+from inlet.upload_sessions.rows import SessionFile, Slot, UploadSession
+from inlet.upload_sessions.upload_sessions_table import FREE, PROLONGED
+
+if TYPE_CHECKING:
+    from inlet.multipart_uploads import UploadedPart
+
+_SESSION = f"""
+session AS (
+    UPDATE upload_sessions AS session SET {PROLONGED} WHERE id = %(session_id)s AND {FREE}
+    RETURNING id, greatest(1, floor(extract(epoch FROM expires_at - now())))::integer AS seconds_left
+)"""
+
+# Whoever comes second gets the row of whoever came first, committed or not yet in this statement's snapshot.
+_REGISTER = f"""
+WITH {_SESSION}, registered AS (
+    INSERT INTO upload_session_files AS file (id, session_id, position, key, multipart_upload_id)
+    SELECT wanted.id, session.id, wanted.position, wanted.key, wanted.multipart_upload_id
+      FROM session, jsonb_to_recordset(%(files)s::jsonb)
+           AS wanted (id uuid, position integer, key text, multipart_upload_id text)
+     ORDER BY wanted.position
+    ON CONFLICT (session_id, position) DO UPDATE SET position = file.position
+    RETURNING file.id, file.position, file.key, file.multipart_upload_id, file.status = 'completed' AS completed
+)
+SELECT session.seconds_left, (SELECT coalesce(jsonb_agg(to_jsonb(registered)), '[]') FROM registered) AS files
+  FROM session
+"""
+
+_COMPLETE = f"""
+WITH {_SESSION}, completed AS (
+    UPDATE upload_session_files AS file SET status = 'completed', etag = %(etag)s, completed_at = now() FROM session
+     WHERE file.id = %(file_id)s AND file.session_id = session.id AND file.status = 'registered'
+    RETURNING file.id
+), parts AS (
+    INSERT INTO upload_session_parts AS part (file_id, part_number, etag, size)
+    SELECT completed.id, seen.number, seen.etag, seen.size
+      FROM completed, jsonb_to_recordset(%(parts)s::jsonb) AS seen (number integer, etag text, size bigint)
+    ON CONFLICT (file_id, part_number) DO UPDATE SET etag = excluded.etag, size = excluded.size
+), {outbox_table.record("completed")}
+SELECT EXISTS (SELECT FROM completed) AS completed FROM session
+"""
+
+_SEEN = f"""
+WITH {_SESSION}, file AS (
+    SELECT file.id FROM upload_session_files AS file, session
+     WHERE file.id = %(file_id)s AND file.session_id = session.id AND file.status = 'registered' FOR KEY SHARE OF file
+), parts AS (
+    INSERT INTO upload_session_parts AS part (file_id, part_number, etag, size)
+    SELECT file.id, seen.number, seen.etag, seen.size
+      FROM file, jsonb_to_recordset(%(parts)s::jsonb) AS seen (number integer, etag text, size bigint)
+    ON CONFLICT (file_id, part_number) DO UPDATE SET etag = excluded.etag, size = excluded.size
+     WHERE (part.etag, part.size) IS DISTINCT FROM (excluded.etag, excluded.size)
+)
+SELECT session.seconds_left, EXISTS (SELECT FROM file) AS found FROM session
+"""
+
+_DROP = f"""
+WITH {_SESSION}
+DELETE FROM upload_session_files AS file USING session
+ WHERE file.id = %(file_id)s AND file.session_id = session.id AND file.status = 'registered'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedFile:
+    """A multipart upload just opened for the declared file at `position`, not yet in the table."""
+
+    id: str
+    position: int
+    key: str
+    multipart_upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """The registrations that stand, by position, and how many seconds the session has left."""
+
+    seconds_left: int
+    files: dict[int, SessionFile]
+
+
+def register(session: UploadSession, opened: Sequence[OpenedFile]) -> Registered:
+    """Enter opened uploads; where another was entered first, that one stands and is answered.
+
+    Raises `UploadSessionClosed` when the session has ended meanwhile.
+    """
+    files = [
+        {"id": file.id, "position": file.position, "key": file.key, "multipart_upload_id": file.multipart_upload_id}
+        for file in opened
+    ]
+    row = database.fetch_one(_REGISTER, {"session_id": session.id, "files": json.dumps(files)})
+    if row is None:
+        raise _closed(session)
+    standing = {
+        file.pop("position"): SessionFile(**file, verified=False, etag=None, uploaded_bytes=0) for file in row["files"]
+    }
+    return Registered(row["seconds_left"], standing)
+
+
+def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, parts: Mapping[int, str]) -> bool:
+    """The file's object is there. Of racing callers one wins; False for the others: the file no longer waits for parts.
+
+    Raises `UploadSessionClosed` when the session has ended meanwhile. `parts` are ETags by part number.
+    """
+    event = analytics.upload_session_file_completed(
+        session.id,
+        session.user_id,
+        file.id,
+        category=slot.declared.category,
+        file_size=slot.declared.size,
+        file_type=slot.declared.mime_type,
+    )
+    sizes = dict(slot.parts(session.part_size_bytes, first=1, limit=len(parts)))
+    seen = [{"number": number, "etag": part_etag, "size": sizes[number]} for number, part_etag in parts.items()]
+    parameters = {
+        "session_id": session.id,
+        "file_id": file.id,
+        "etag": etag,
+        "parts": json.dumps(seen),
+        "events": outbox_table.parameter(event),
+    }
+    row = database.fetch_one(_COMPLETE, parameters)
+    if row is None:
+        raise _closed(session)
+    return bool(row["completed"])
+
+
+def seen(session: UploadSession, file: SessionFile, parts: Iterable["UploadedPart"]) -> int | None:
+    """Note which parts the bucket has. How many seconds the session has left; None if the file waits for none.
+
+    Raises `UploadSessionClosed` when the session has ended meanwhile.
+    """
+    rows = [{"number": part.number, "etag": part.etag, "size": part.size} for part in parts]
+    row = database.fetch_one(_SEEN, {"session_id": session.id, "file_id": file.id, "parts": json.dumps(rows)})
+    if row is None:
+        raise _closed(session)
+    return row["seconds_left"] if row["found"] else None
+
+
+def drop(session: UploadSession, file: SessionFile) -> bool:
+    """Forget a registration that is not completed: the file may be registered again. False if there was none."""
+    return database.execute(_DROP, {"session_id": session.id, "file_id": file.id}) > 0
+
+
+def _closed(session: UploadSession) -> UploadSessionClosed:
+    """What became of a session that a statement found to be no longer free."""
+    return UploadSessionClosed(status=upload_sessions_table.get(session.id, session.user_id).state)

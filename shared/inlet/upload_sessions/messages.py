@@ -1,0 +1,193 @@
+"""Upload sessions: what is asked and what is answered."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from inlet.messages import Model, Timestamp
+from inlet.upload_sessions.rows import Declared, SessionStatus
+from inlet.upload_sessions.rules import RULES
+
+Absent = Field(exclude_if=lambda value: value is None)
+"""Left out of an answer rather than null."""
+
+type Sha256 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+
+
+class DeclaredFile(Model):
+    """A file as it is declared, and again as it is registered. `size` is in bytes, `sha256` base64."""
+
+    category: Literal["instruction", "image", "parts-list"]
+    filename: Annotated[str, Field(min_length=1, max_length=255)]
+    mime_type: Annotated[str, Field(min_length=1, max_length=100)]
+    size: Annotated[int, Field(strict=True, ge=1, le=2**53)]
+    sha256: Sha256 | None = None
+
+    @property
+    def declared(self) -> Declared:
+        """The same without pydantic."""
+        return Declared(self.category, self.filename, self.mime_type, self.size, self.sha256)
+
+
+type DeclaredFiles = Annotated[list[DeclaredFile], Field(min_length=1, max_length=RULES.max_files)]
+
+
+class SessionRequest(Model):
+    """All the files a session is to hold."""
+
+    files: DeclaredFiles
+
+
+class BatchRequest(Model):
+    """Files to register in one request."""
+
+    files: DeclaredFiles
+
+
+class Duplicate(Model):
+    """The declared file at `index` equals this file of yours; it need not be sent again."""
+
+    index: int
+    file_id: str
+    file_url: str
+
+
+class CreatedSession(Model):
+    """Where to register files, in which parts to send them, until when."""
+
+    session_id: str
+    part_size_bytes: int
+    expires_at: Timestamp
+    duplicates: list[Duplicate]
+    companion_path: Annotated[
+        str, Field(description="`companionEndpoint` for stock Uppy: a path that is also a key to this one session.")
+    ]
+
+
+class PartToUpload(Model):
+    """Where to PUT which bytes: part `n` begins at `(n - 1) × partSizeBytes`."""
+
+    part_number: int
+    url: str
+    size: int
+
+
+class RegisteredFile(Model):
+    """An opened upload: PUT every part, then complete. More than 100 parts: `GET …/parts` has the others."""
+
+    file_id: str
+    upload_id: str
+    parts: list[PartToUpload]
+
+
+class BatchError(Model):
+    """Why a file of a batch was not registered."""
+
+    error: str
+    code: str
+
+
+class BatchResult(Model):
+    """What registering the file at `index` alone would have answered."""
+
+    index: int
+    status: int
+    file: Annotated[RegisteredFile | None, Absent] = None
+    error: Annotated[BatchError | None, Absent] = None
+
+
+class BatchResults(Model):
+    """One result a file, in order."""
+
+    results: list[BatchResult]
+
+
+class Part(Model):
+    """A part: where to PUT it, and whether the bucket has it already."""
+
+    part_number: int
+    url: str
+    size: int
+    uploaded: bool
+    etag: Annotated[str | None, Absent] = None
+
+
+class PartList(Model):
+    """Parts in order; fewer than `limit`: the last ones."""
+
+    parts: list[Part]
+
+
+class CompletedPart(Model):
+    """A part as the bucket answered its PUT; the ETag with or without quotes."""
+
+    part_number: Annotated[int, Field(strict=True, ge=1, le=RULES.max_parts)]
+    etag: Annotated[str, Field(max_length=200)]
+
+
+class CompleteRequest(Model):
+    """All parts of the file, in any order."""
+
+    parts: Annotated[list[CompletedPart], Field(min_length=1, max_length=RULES.max_parts)]
+
+
+class CompletedFile(Model):
+    """The file is in the bucket. `fileUrl` is valid 15 minutes; `GET …/sessions/{sessionId}` has a fresh one."""
+
+    file_id: str
+    file_url: str
+
+
+class FileState(Model):
+    """A declared file and how far it is. `fileId` is null until it is registered (or skipped as a duplicate)."""
+
+    index: int
+    file_id: str | None
+    category: str
+    filename: str
+    mime_type: str
+    size: int
+    status: Literal["declared", "registered", "completed", "duplicate"]
+    uploaded_bytes: int
+    file_url: str | None
+
+
+class Progress(Model):
+    """How much of the session has arrived. Bytes of a file in flight are those the last `GET …/parts` saw."""
+
+    files_completed: int
+    files_total: int
+    bytes_uploaded: int
+    bytes_total: int
+
+
+class SessionState(Model):
+    """A session, its files and its progress."""
+
+    session_id: str
+    status: SessionStatus
+    part_size_bytes: int
+    created_at: Timestamp
+    expires_at: Timestamp
+    progress: Progress
+    files: list[FileState]
+
+
+class FinalizedFile(Model):
+    """A file whose content is what was declared."""
+
+    index: int
+    file_id: str
+    file_url: str
+    category: str
+    filename: str
+    mime_type: str
+    size: int
+
+
+class FinalizedSession(Model):
+    """All files arrived and were looked into."""
+
+    session_id: str
+    status: Literal["completed"] = "completed"
+    files: list[FinalizedFile]

@@ -1,0 +1,350 @@
+"""The `upload_sessions` table, from creation to the last look at what a session left in the bucket.
+
+Every deadline is the database's: statements compare with its clock, nothing else does. A session is *free* while no
+finalizer that may be alive holds it. Statements that touch a session's files lock the session first.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from inlet import analytics, database, outbox_table
+from inlet.errors import FinalizeInProgress, UploadSessionCompleted, UploadSessionNotFound
+from inlet.identifiers import canonical_uuid, token_matches
+from inlet.upload_sessions.rows import Declared, Slot, StoredFile, UploadSession
+from inlet.upload_sessions.rules import RULES
+
+PURGE_RETRY_SECONDS = 300
+
+FREE = "(session.status = 'active' OR (session.status = 'finalizing' AND coalesce(locked_until < now(), true)))"
+
+# Every accepted call prolongs the session; one that finds a dead finalizer's lease ends it.
+PROLONGED = f"""
+       status = 'active', lock_token = NULL, locked_until = NULL, updated_at = now(),
+       expires_at = least(now() + make_interval(secs => {RULES.idle_seconds}),
+                          created_at + make_interval(secs => {RULES.max_age_seconds}))"""
+
+_STATE = f"""
+       CASE WHEN NOT {FREE} THEN session.status
+            WHEN session.expires_at > now() THEN 'active' ELSE 'expired' END"""
+
+# A declaration is satisfied by its own completed file, or, while none is registered, by an equal file of a session
+# that is completed, and so checked and never dropped.
+_UNSATISFIED = """
+    SELECT FROM upload_session_declarations AS declaration
+      LEFT JOIN upload_session_files AS file USING (session_id, position)
+     WHERE declaration.session_id = session.id AND file.status IS DISTINCT FROM 'completed'
+       AND NOT (file.id IS NULL AND EXISTS (
+                SELECT FROM upload_session_files AS earlier JOIN upload_sessions AS its ON its.id = earlier.session_id
+                 WHERE earlier.id = declaration.duplicate_of AND its.status = 'completed'))"""
+
+_SLOTS = """
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+               'position', declaration.position,
+               'declared', jsonb_build_object(
+                   'category', category, 'filename', filename, 'mime_type', mime_type, 'size', size, 'sha256', sha256),
+               'file', CASE WHEN file.id IS NOT NULL THEN jsonb_build_object(
+                   'id', file.id, 'key', file.key, 'multipart_upload_id', file.multipart_upload_id,
+                   'completed', file.status = 'completed', 'verified', file.verified_at IS NOT NULL, 'etag', file.etag,
+                   'uploaded_bytes', CASE WHEN file.status = 'completed' THEN size ELSE coalesce((
+                       SELECT sum(part.size) FROM upload_session_parts AS part WHERE part.file_id = file.id), 0) END)
+               END,
+               'duplicate', CASE WHEN its.status = 'completed' THEN jsonb_build_object(
+                   'id', earlier.id, 'key', earlier.key) END)
+           ORDER BY declaration.position), '[]')
+      FROM upload_session_declarations AS declaration
+      LEFT JOIN upload_session_files AS file USING (session_id, position)
+      LEFT JOIN upload_session_files AS earlier ON earlier.id = declaration.duplicate_of
+      LEFT JOIN upload_sessions AS its ON its.id = earlier.session_id
+     WHERE declaration.session_id = session.id"""
+
+_COLUMNS = f"""
+       session.id::text, session.user_id, {_STATE} AS state, session.part_size_bytes, session.companion_token_hash,
+       session.created_at, session.expires_at, ({_SLOTS}) AS slots"""
+
+_CREATE = f"""
+WITH session AS (
+    INSERT INTO upload_sessions AS session (id, user_id, part_size_bytes, companion_token_hash, expires_at)
+    VALUES (%(id)s, %(user_id)s, %(part_size_bytes)s, %(companion_token_hash)s,
+            now() + make_interval(secs => {RULES.idle_seconds}))
+    ON CONFLICT (id) DO UPDATE SET updated_at = session.updated_at -- run again after its answer was lost: the same row
+    RETURNING id, user_id, expires_at
+), wanted AS (
+    SELECT file.* FROM jsonb_to_recordset(%(files)s::jsonb)
+           AS file (position integer, category text, filename text, mime_type text, size bigint, sha256 text)
+), equal AS (
+    SELECT wanted.position, file.id, file.key, file.completed_at, its.status = 'completed' AS checked
+      FROM wanted
+      JOIN upload_session_declarations AS declaration
+        ON declaration.user_id = %(user_id)s AND declaration.sha256 = wanted.sha256 AND declaration.size = wanted.size
+      JOIN upload_session_files AS file
+        ON file.session_id = declaration.session_id AND file.position = declaration.position
+      JOIN upload_sessions AS its ON its.id = file.session_id
+     WHERE file.status = 'completed'
+       FOR KEY SHARE OF file -- or it could be gone before it is referred to
+), duplicates AS (
+    SELECT DISTINCT ON (position) position, id, key FROM equal ORDER BY position, checked DESC, completed_at
+), declared AS (
+    INSERT INTO upload_session_declarations
+           (session_id, position, user_id, category, filename, mime_type, size, sha256, duplicate_of)
+    SELECT session.id, wanted.position, session.user_id, category, filename, mime_type, size, sha256, duplicates.id
+      FROM session, wanted LEFT JOIN duplicates USING (position)
+    ON CONFLICT (session_id, position) DO NOTHING
+), {outbox_table.record("session")}
+SELECT session.expires_at,
+       (SELECT coalesce(jsonb_agg(to_jsonb(duplicates) ORDER BY position), '[]') FROM duplicates) AS duplicates
+  FROM session
+"""
+
+_GET = f"SELECT {_COLUMNS} FROM upload_sessions AS session WHERE id = %(id)s AND user_id = %(user_id)s"
+
+_GET_FOR_COMPANION = f"SELECT {_COLUMNS} FROM upload_sessions AS session WHERE id = %(id)s"
+
+# The answer shows the session as it was before; `leased` says whether it is ours now.
+_LEASE = f"""
+WITH leased AS (
+    UPDATE upload_sessions AS session
+       SET status = 'finalizing', lock_token = %(token)s, updated_at = now(),
+           locked_until = now() + make_interval(secs => {RULES.finalize_lease_seconds})
+     WHERE id = %(id)s AND user_id = %(user_id)s AND expires_at > now()
+       AND ({FREE} OR lock_token = %(token)s) AND NOT EXISTS ({_UNSATISFIED})
+    RETURNING id
+)
+SELECT EXISTS (SELECT FROM leased) AS leased, {_COLUMNS}
+  FROM upload_sessions AS session WHERE id = %(id)s AND user_id = %(user_id)s
+"""
+
+_HELD = "id = %(id)s AND status = 'finalizing' AND lock_token = %(token)s"
+
+_VERIFIED = """
+    UPDATE upload_session_files AS file SET verified_at = now() FROM session
+     WHERE file.session_id = session.id AND file.id = ANY(%(verified)s::uuid[])"""
+
+_COMMIT = f"""
+WITH session AS (
+    UPDATE upload_sessions AS session
+       SET status = 'completed', lock_token = NULL, locked_until = NULL, failure_reason = NULL, updated_at = now(),
+           ended_at = now(), purge_after = now() + make_interval(secs => {RULES.purge_grace_seconds})
+     WHERE {_HELD} AND NOT EXISTS ({_UNSATISFIED})
+       AND NOT EXISTS (SELECT FROM upload_session_files AS file
+                        WHERE file.session_id = session.id AND verified_at IS NULL AND id <> ALL(%(verified)s::uuid[]))
+    RETURNING id, round(extract(epoch FROM ended_at - created_at) * 1000)::bigint AS milliseconds
+), verified AS ({_VERIFIED}
+), {outbox_table.record("session", "jsonb_build_object('duration_ms', milliseconds)")}
+SELECT id FROM session
+"""
+
+_RELEASE = f"""
+WITH session AS (
+    UPDATE upload_sessions AS session SET {PROLONGED} WHERE {_HELD} RETURNING id
+), verified AS ({_VERIFIED}
+)
+SELECT id FROM session
+"""
+
+_REJECT = f"""
+WITH session AS (
+    UPDATE upload_sessions AS session SET failure_reason = 'content_mismatch', {PROLONGED} WHERE {_HELD} RETURNING id
+), verified AS ({_VERIFIED}
+), rejected AS (
+    DELETE FROM upload_session_files AS file USING session
+     WHERE file.session_id = session.id AND file.id = ANY(%(rejected)s::uuid[])
+    RETURNING file.key
+), noted AS (
+    INSERT INTO object_deletions (key) SELECT key FROM rejected ON CONFLICT (key) DO NOTHING
+), {outbox_table.record("session")}
+SELECT id FROM session
+"""
+
+_ABORT = f"""
+WITH session AS (
+    UPDATE upload_sessions AS session
+       SET status = 'aborted', lock_token = NULL, locked_until = NULL, updated_at = now(), ended_at = now(),
+           purge_after = now(), failure_reason = coalesce(failure_reason, 'aborted')
+     WHERE id = %(id)s AND user_id = %(user_id)s AND {FREE}
+    RETURNING id, failure_reason
+), dropped AS (
+    DELETE FROM upload_session_files AS file USING session WHERE file.session_id = session.id
+), {outbox_table.record("session", "jsonb_build_object('reason', failure_reason)")}
+SELECT EXISTS (SELECT FROM session) AS aborted, session.status
+  FROM upload_sessions AS session WHERE id = %(id)s AND user_id = %(user_id)s
+"""
+
+_OVERDUE = f"""
+SELECT id::text, user_id FROM upload_sessions AS session
+ WHERE status IN ('active', 'finalizing') AND expires_at < now() AND {FREE}
+ ORDER BY expires_at LIMIT %(limit)s
+"""
+
+_EXPIRE = f"""
+WITH overdue AS (
+    SELECT id FROM upload_sessions AS session
+     WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('active', 'finalizing') AND expires_at < now() AND {FREE}
+       FOR UPDATE SKIP LOCKED
+), expired AS (
+    UPDATE upload_sessions AS session
+       SET status = 'expired', lock_token = NULL, locked_until = NULL, updated_at = now(), ended_at = now(),
+           purge_after = now(), failure_reason = coalesce(failure_reason, 'expired')
+      FROM overdue WHERE session.id = overdue.id
+    RETURNING session.id
+), dropped AS (
+    DELETE FROM upload_session_files AS file USING expired WHERE file.session_id = expired.id
+), {outbox_table.record_each("expired")}
+SELECT count(*) AS expired FROM expired
+"""
+
+_TO_PURGE = """
+UPDATE upload_sessions SET purge_after = now() + make_interval(secs => %(retry)s)
+ WHERE id = ANY(ARRAY(SELECT id FROM upload_sessions WHERE purge_after <= now()
+                       ORDER BY purge_after LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+RETURNING id::text, status = 'completed' AS keeps_objects
+"""
+
+# A call or a PUT that was under way when the session ended may still leave something: there is a second look.
+_PURGED = f"""
+UPDATE upload_sessions
+   SET purge_after = CASE WHEN now() < ended_at + make_interval(secs => {RULES.purge_grace_seconds})
+                          THEN ended_at + make_interval(secs => {RULES.purge_grace_seconds}) END
+ WHERE id = %(id)s AND status IN ('completed', 'expired', 'aborted')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new session's deadline, and the user's files that equal declared ones, by position."""
+
+    expires_at: datetime
+    duplicates: dict[int, StoredFile]
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """An ended session whose traces in the bucket are to be removed; a completed one keeps its objects."""
+
+    id: str
+    keeps_objects: bool
+
+
+def create(
+    session_id: str, *, user_id: str, part_size_bytes: int, companion_token_hash: str, files: Sequence[Declared]
+) -> Created:
+    """Create the session with all it may hold, and look for files the user has sent before."""
+    event = analytics.upload_session_created(
+        session_id, user_id, file_count=len(files), total_bytes=sum(file.size for file in files)
+    )
+    declared = [{"position": position} | file._asdict() for position, file in enumerate(files)]
+    row = database.fetch_one(
+        _CREATE,
+        {
+            "id": session_id,
+            "user_id": user_id,
+            "part_size_bytes": part_size_bytes,
+            "companion_token_hash": companion_token_hash,
+            "files": json.dumps(declared),
+            "events": outbox_table.parameter(event),
+        },
+    )
+    assert row is not None  # noqa: S101 - inserted, or there already
+    duplicates = {found["position"]: StoredFile(found["id"], found["key"]) for found in row["duplicates"]}
+    return Created(row["expires_at"], duplicates)
+
+
+def get(session_id: str, user_id: str) -> UploadSession:
+    """The user's session; raises `UploadSessionNotFound` for a missing one and for somebody else's alike."""
+    return _found(database.fetch_one(_GET, {"id": canonical_uuid(session_id), "user_id": user_id}))
+
+
+def get_for_companion(session_id: str, token: str) -> UploadSession:
+    """The session that this capability opens; raises `UploadSessionNotFound` for any other token."""
+    session = _found(database.fetch_one(_GET_FOR_COMPANION, {"id": canonical_uuid(session_id)}))
+    if session.companion_token_hash is None or not token_matches(token, session.companion_token_hash):
+        raise UploadSessionNotFound
+    return session
+
+
+def lease(session_id: str, user_id: str, token: str) -> tuple[UploadSession, bool]:
+    """Make this caller the session's one finalizer, if it is active and all its files are there.
+
+    The session as it was before, and whether the lease was taken.
+    """
+    row = database.fetch_one(_LEASE, {"id": canonical_uuid(session_id), "user_id": user_id, "token": token})
+    leased = bool(row and row.pop("leased"))
+    return _found(row), leased
+
+
+def commit(session: UploadSession, token: str, verified: Sequence[str]) -> bool:
+    """The session is complete; False if the lease was lost meanwhile, or a file is gone that the lease still saw."""
+    event = analytics.upload_session_completed(session.id, session.user_id, file_count=len(session.slots))
+    parameters = {"id": session.id, "token": token, "verified": verified, "events": outbox_table.parameter(event)}
+    return database.fetch_one(_COMMIT, parameters) is not None
+
+
+def release(session: UploadSession, token: str, verified: Sequence[str]) -> None:
+    """Give the lease back; what was verified stays so."""
+    database.fetch_one(_RELEASE, {"id": session.id, "token": token, "verified": verified})
+
+
+def reject(session: UploadSession, token: str, verified: Sequence[str], rejected: Sequence[str]) -> None:
+    """Give the lease back and drop the files that lied: they may be registered again."""
+    event = analytics.upload_session_failed(
+        session.id, session.user_id, reason="content_mismatch", occasion=",".join(sorted(rejected))
+    )
+    parameters = {
+        "id": session.id,
+        "token": token,
+        "verified": verified,
+        "rejected": rejected,
+        "events": outbox_table.parameter(event),
+    }
+    database.fetch_one(_REJECT, parameters)
+
+
+def abort(session_id: str, user_id: str) -> bool:
+    """End the session and forget its files. True if it is to be purged, False if it had ended without success before.
+
+    Raises `UploadSessionNotFound`, `UploadSessionCompleted`, and `FinalizeInProgress` while a finalizer holds it.
+    """
+    event = analytics.upload_session_failed(session_id, user_id, reason="aborted")
+    parameters = {"id": canonical_uuid(session_id), "user_id": user_id, "events": outbox_table.parameter(event)}
+    row = database.fetch_one(_ABORT, parameters)
+    if row is None:
+        raise UploadSessionNotFound
+    if row["aborted"]:
+        return True
+    if row["status"] == "completed":
+        raise UploadSessionCompleted
+    if row["status"] in ("aborted", "expired"):
+        return False
+    raise FinalizeInProgress
+
+
+def expire_overdue(limit: int) -> int:
+    """End up to `limit` sessions past their deadline; how many. One that somebody else has locked is left to them."""
+    overdue = database.fetch_all(_OVERDUE, {"limit": limit})
+    if not overdue:
+        return 0
+    recorded = [analytics.upload_session_expired(row["id"], row["user_id"]) for row in overdue]
+    row = database.fetch_one(
+        _EXPIRE, {"ids": [row["id"] for row in overdue], "events": outbox_table.parameter(*recorded)}
+    )
+    return row["expired"] if row else 0
+
+
+def to_purge(limit: int) -> list[Leftovers]:
+    """Up to `limit` ended sessions to clean up after now; each comes again in five minutes unless `purged` is told."""
+    rows = database.fetch_all(_TO_PURGE, {"limit": limit, "retry": PURGE_RETRY_SECONDS})
+    return [Leftovers(**row) for row in rows]
+
+
+def purged(session_id: str) -> None:
+    """The bucket holds nothing more of it that should not be there."""
+    database.execute(_PURGED, {"id": session_id})
+
+
+def _found(row: dict[str, Any] | None) -> UploadSession:
+    if row is None:
+        raise UploadSessionNotFound
+    slots = [Slot.from_json(members) for members in row.pop("slots")]
+    return UploadSession(**row, slots=slots)

@@ -1,0 +1,178 @@
+"""Every call killed just before and just after every write and every call of storage; then the client asks again.
+
+The second call must find what is there and finish, and in the end no upload, object or row may be left over. The table
+of effects is checked against a clean run, so no effect escapes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import pytest
+
+from tests.support.crash import Trap
+from tests.support.upload_sessions import File, digest, parts_list, pdf, png
+from tests.support.worlds.upload_sessions import (
+    SWEEP,
+    Call,
+    World,
+    abort,
+    complete,
+    finalize,
+    is_whole,
+    list_parts,
+    register,
+    register_batch,
+)
+
+FILE = pdf(2000)
+DIGESTED = replace(FILE, filename="with digest.pdf", sha256=digest(FILE.content))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call in its situation: how it came there, what it does to the world, what it may answer the second time."""
+
+    call: Callable[[World], tuple[str, Call]]
+    effects: list[str]
+    again: set[int]
+    done: Callable[[World, str], bool]
+
+
+def registering(world: World) -> tuple[str, Call]:
+    session_id = world.create(FILE)
+    return session_id, register(session_id, FILE)
+
+
+def registering_several(world: World) -> tuple[str, Call]:
+    session_id = world.create(FILE, png(), parts_list())
+    return session_id, register_batch(session_id, FILE, FILE)
+
+
+def resuming(world: World) -> tuple[str, Call]:
+    session_id = world.create(FILE)
+    return session_id, list_parts(session_id, world.send(session_id, FILE).id)
+
+
+def completing(world: World) -> tuple[str, Call]:
+    session_id = world.create(FILE)
+    sent = world.send(session_id, FILE)
+    return session_id, complete(session_id, sent.id, sent.etags)
+
+
+def finalizing(world: World) -> tuple[str, Call]:
+    session_id = world.create(FILE, DIGESTED)
+    for file in (FILE, DIGESTED):
+        world.complete(session_id, file)
+    return session_id, finalize(session_id)
+
+
+def rejecting(world: World) -> tuple[str, Call]:
+    lie = File(b"no PDF at all")
+    session_id = world.create(lie)
+    world.complete(session_id, lie)
+    return session_id, finalize(session_id)
+
+
+def half_sent(world: World) -> str:
+    session_id = world.create(FILE, DIGESTED)
+    world.complete(session_id, FILE)
+    world.send(session_id, DIGESTED)
+    return session_id
+
+
+def aborting(world: World) -> tuple[str, Call]:
+    session_id = half_sent(world)
+    return session_id, abort(session_id)
+
+
+def sweeping(world: World) -> tuple[str, Call]:
+    session_id = half_sent(world)
+    world.overdue(session_id)
+    return session_id, SWEEP
+
+
+def is_registered_once(world: World, session_id: str) -> bool:
+    return [row["status"] for row in world.files(session_id)] == ["registered"]
+
+
+def is_sent(world: World, session_id: str) -> bool:
+    return is_whole(world, session_id, FILE)
+
+
+def is_completed(world: World, session_id: str) -> bool:
+    return world.session(session_id)["status"] == "completed" and len(world.files(session_id)) == 2
+
+
+def is_active_without_the_liar(world: World, session_id: str) -> bool:
+    session = world.session(session_id)
+    return (session["status"], session["lock_token"], world.files(session_id)) == ("active", None, [])
+
+
+def is_gone(status: str) -> Callable[[World, str], bool]:
+    def check(world: World, session_id: str) -> bool:
+        return world.session(session_id)["status"] == status and not world.files(session_id)
+
+    return check
+
+
+SESSION = "UPDATE upload_sessions"
+PURGE = [
+    *("ListMultipartUploads", "AbortMultipartUpload", "ListMultipartUploads"),
+    *("ListObjectsV2", "DeleteObject", SESSION),
+]
+SWEPT = [
+    *("DELETE FROM uploads", "DELETE FROM speaking_sessions", SESSION, SESSION, *PURGE, SESSION),
+    *(
+        "UPDATE object_deletions",
+        "DELETE FROM rate_limits",
+        "DELETE FROM idempotency_keys",
+        "DELETE FROM outbox_events",
+    ),
+]
+STEPS = {
+    "register": Step(registering, ["CreateMultipartUpload", SESSION], {200, 201}, is_registered_once),
+    "register batch": Step(registering_several, ["CreateMultipartUpload", SESSION], {200}, is_registered_once),
+    "list parts": Step(resuming, ["ListParts", SESSION], {200}, is_registered_once),
+    # 400 with the file's URL: the first call was recorded, its answer lost.
+    "complete": Step(completing, ["CompleteMultipartUpload", SESSION], {200, 400}, is_sent),
+    "finalize": Step(finalizing, [SESSION, "GetObject", "GetObject", SESSION], {200}, is_completed),
+    # 400: the first call has dropped the liar, so a file is missing now.
+    "reject": Step(rejecting, [SESSION, "GetObject", SESSION], {422, 400}, is_active_without_the_liar),
+    "abort": Step(aborting, [SESSION, *PURGE], {204}, is_gone("aborted")),
+    "sweep": Step(sweeping, SWEPT, set(), is_gone("expired")),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_a_crash_anywhere_loses_nothing(world: World, name: str) -> None:
+    step = STEPS[name]
+    session_id, call = step.call(world)
+    assert world.run(call).effects == step.effects
+    assert step.done(world, session_id)
+    mine = range(4, 18) if name == "sweep" else range(len(step.effects) * 2)  # other families' effects have their tests
+    for point in mine:
+        session_id, call = step.call(world)
+        assert world.run(call, Trap(point, "die")).error is not None
+        ask_again(world, step, session_id, call)
+    world.nothing_is_orphaned()
+
+
+@pytest.mark.parametrize("name", ["register", "register batch", "list parts", "complete", "finalize", "reject"])
+def test_a_lost_answer_anywhere_loses_nothing(world: World, name: str) -> None:
+    """Postgres or the bucket has done it, and the connection breaks before it says so."""
+    step = STEPS[name]
+    for point in range(1, len(step.effects) * 2, 2):
+        session_id, call = step.call(world)
+        world.run(call, Trap(point, "lose"))
+        ask_again(world, step, session_id, call)
+    world.nothing_is_orphaned()
+
+
+def ask_again(world: World, step: Step, session_id: str, call: Call) -> None:
+    """After a while the client, or the schedule, calls again; then it must be done."""
+    world.lapse(session_id)
+    world.rows.execute("UPDATE upload_sessions SET purge_after = now() WHERE purge_after > now()")
+    run = world.run(call)
+    assert run.error is None
+    assert not step.again or run.status in step.again, run.payload
+    assert step.done(world, session_id)

@@ -1,0 +1,208 @@
+"""`make run` as a person lives with it: the ready line, settings from the environment, Ctrl-C, crashes, a new start."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from local.stack import PROJECT
+from local_aws import children
+
+READY = re.compile(r"Inlet is ready: (http://127\.0\.0\.1:\d+)\b.*\n")
+IMAGE = {"email": "somebody@example.com", "type": "image/jpeg"}
+
+
+@dataclass
+class Run:
+    """A runner process with what it said."""
+
+    process: subprocess.Popen[str]
+    directory: Path
+    url: str
+    first_line: str
+
+    def family(self) -> list[Any]:
+        """Every process below the runner."""
+        children: list[Any] = psutil.Process(self.process.pid).children(recursive=True)
+        return children
+
+    def end(self, number: signal.Signals) -> tuple[int, str, str]:
+        """Status, further standard output, standard error."""
+        self.process.send_signal(number)
+        output, errors = self.process.communicate(timeout=90)
+        return self.process.returncode, output, errors
+
+
+def command(directory: Path, *arguments: str, **settings: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG", "TMPDIR")}
+    environment |= {"PYTHONPATH": "shared:.", "INLET_DIRECTORY": str(directory), "PORT": "0"} | settings
+    return subprocess.Popen(
+        [sys.executable, "-m", "local", *arguments],
+        cwd=PROJECT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def outcome(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=90)
+    return process.returncode, output, errors
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[..., Run]]:
+    """`run(AUTH_BYPASS="false", …)`: a ready stack on the test's directory."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**settings: str) -> Run:
+        process = command(tmp_path, "run", **settings)
+        started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        ready = READY.fullmatch(line)
+        assert ready, (line, process.communicate(timeout=90))
+        return Run(process, tmp_path, ready[1], line)
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def assert_all_gone(processes: list[Any], seconds: float = 20) -> None:
+    assert not children.wait_for_end(processes, seconds=seconds)
+
+
+def test_a_day_with_make_run(run: Callable[..., Run]) -> None:
+    first = run(AUTH_BYPASS="false", RATE_LIMIT_BYPASS="true")
+    assert_everything_answers_at_once(first)
+    assert_settings_come_from_the_environment(first)
+    assert_a_second_run_says_that_one_is_running(first)
+    assert_other_commands_find_the_stack(first)
+    upload = httpx.post(f"{first.url}/api/upload", json=IMAGE).json()
+    family = first.family()
+    assert len(family) > 4
+
+    status, output, errors = first.end(signal.SIGINT)
+    assert (status, output) == (0, "")
+    assert "Traceback" not in errors
+    assert re.search(r"^\d\d:\d\d:\d\d  POST /api/upload 201 \d+ ms$", errors, re.MULTILINE)
+    assert upload["sessionToken"] not in errors + (first.directory / "functions.log").read_text()
+    assert_all_gone(family)
+    assert not (first.directory / "stack.json").exists()
+
+    second = run()
+    assert_the_upload_is_still_there(second, upload)
+    family = second.family()
+    second.process.kill()
+    second.process.wait()
+    assert_all_gone(family)
+
+    third = run()
+    assert_the_upload_is_still_there(third, upload)
+    family = third.family()
+    next(process for process in family if process.name() == "postgres").kill()
+    status, output, errors = outcome(third.process)
+    assert (status, output) == (1, "")
+    assert "Inlet stopped. Postgres: ended with status -9." in errors
+    assert "database system is ready to accept connections" in errors  # its log's last lines
+    assert "Traceback" not in errors
+    assert_all_gone(family)
+
+
+def assert_everything_answers_at_once(stack: Run) -> None:
+    openapi = httpx.get(f"{stack.url}/openapi.json")
+    assert openapi.status_code == 200
+    assert "/api/upload" in openapi.json()["paths"]
+
+
+def assert_settings_come_from_the_environment(stack: Run) -> None:
+    assert httpx.get(f"{stack.url}/api/sessions").status_code == 401
+    statuses = {httpx.post(f"{stack.url}/api/upload", json=IMAGE).status_code for _ in range(11)}
+    assert statuses == {201}
+
+
+def assert_a_second_run_says_that_one_is_running(stack: Run) -> None:
+    status, output, errors = outcome(command(stack.directory, "run"))
+    assert (status, output) == (1, "")
+    assert f"already running at {stack.url}" in errors
+
+
+def assert_other_commands_find_the_stack(stack: Run) -> None:
+    status, output, errors = outcome(command(stack.directory, "seed"))
+    assert (status, errors) == (0, "")
+    assert "Seeded" in output
+    status, output, _ = outcome(command(stack.directory, "migrate"))
+    assert (status, output) == (0, "The database is up to date.\n")
+    told = json.loads((stack.directory / "env.json").read_text())["Parameters"]
+    assert told["DATABASE_URL"].startswith("postgresql://postgres@host.docker.internal:")
+    assert told["S3_ENDPOINT_URL"].startswith("http://host.docker.internal:")
+    assert not any("127.0.0.1" in value for value in told.values())
+
+
+def assert_the_upload_is_still_there(stack: Run, upload: dict[str, Any]) -> None:
+    response = httpx.get(
+        f"{stack.url}/api/status/{upload['uploadId']}", headers={"X-Session-Token": upload["sessionToken"]}
+    )
+    assert (response.status_code, response.json()["status"]) == (200, "pending")
+
+
+def test_a_port_in_use_is_said_clearly(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        status, output, errors = outcome(command(tmp_path, "run", PORT=str(port)))
+    assert (status, output) == (1, "")
+    assert re.fullmatch(rf"Inlet stopped\. API gateway: port {port} is in use .* PORT=8123 make run\n", errors)
+
+
+def test_a_port_that_is_no_number_is_said_clearly(tmp_path: Path) -> None:
+    status, _, errors = outcome(command(tmp_path, "run", PORT="http"))
+    assert (status, errors) == (1, "Inlet stopped. API gateway: PORT must be a number, not 'http'.\n")
+
+
+def test_ctrl_c_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
+    process = command(tmp_path, "run")
+    deadline = time.monotonic() + 30
+    while not (tmp_path / "s3" / "ports.json").exists():  # by then the S3 server is being started
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    family = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGINT)
+    status, output, errors = outcome(process)
+    assert (status, output) == (0, "")
+    assert "Traceback" not in errors
+    assert_all_gone(family)
+
+
+def test_a_bypass_on_a_deployed_stage_is_refused(run: Callable[..., Run]) -> None:
+    stack = run(STAGE="prod", AUTH_BYPASS="true")
+    assert httpx.get(f"{stack.url}/api/sessions").status_code == 500
+    assert "UnsafeSetting" in (stack.directory / "functions.log").read_text()
+
+
+@pytest.mark.parametrize("name", ["", "fly"])
+def test_an_unknown_command_says_which_there_are(tmp_path: Path, name: str) -> None:
+    status, output, errors = outcome(command(tmp_path, *([name] if name else [])))
+    assert (status, output) == (2, "")
+    assert "run|demo|seed|migrate" in errors
+
+
+@pytest.mark.parametrize("name", ["seed", "migrate"])
+def test_commands_that_need_a_stack_say_so(tmp_path: Path, name: str) -> None:
+    status, output, errors = outcome(command(tmp_path, name))
+    assert (status, output) == (1, "")
+    assert "No stack is running" in errors

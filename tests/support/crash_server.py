@@ -1,0 +1,278 @@
+"""Runs functions in forked children that may be killed, held or cut off at any of their effects (see crash.py).
+
+Every handler is imported once. A child is a fork of this process and, like a Lambda's sandbox, runs one invocation at a
+time and the next one too, unless it was killed; a new one is forked when all are at work. The image model is replaced
+at its port: it notes that it was paid, and by which attempt.
+"""
+
+import gc
+import importlib.util
+import json
+import os
+import re
+import selectors
+import signal
+import socket
+import sys
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import botocore.client
+import botocore.exceptions
+import psycopg
+import requests
+from PIL import Image
+
+import inlet
+from inlet import database, errors, imaging, storage, workflow
+from inlet.settings import settings
+from local.stack import PROJECT
+from tests.support import invocations
+from tests.support.invocations import Context
+
+if TYPE_CHECKING:
+    from io import BufferedRWPair
+
+ADDRESSES = ("S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
+ENVIRONMENT = dict(os.environ)
+IDLE_CHILDREN = 8
+WRITE = re.compile(r"(INSERT INTO|DELETE FROM|(?<!DO )(?<!FOR )UPDATE) (\w+)")
+
+Handler = Callable[[Any, Any], Any]
+
+
+class Effects:
+    """Counts what a function does to the world: two points an effect, just before it (even) and just after it (odd)."""
+
+    def __init__(
+        self, order: dict[str, Any], tell: Callable[[dict[str, Any]], None], listen: Callable[[], bytes]
+    ) -> None:
+        self.names: list[str] = []
+        self._trap: dict[str, Any] = order["trap"] or {"point": -1, "mode": ""}
+        self._tell = tell
+        self._listen = listen
+        self._passed = 0
+
+    def around(self, name: str, work: Callable[[], Any], lose: Callable[[], NoReturn]) -> Any:
+        """Do one effect, unless the trap snaps before it; or lose its answer, if it snaps after."""
+        self.names.append(name)
+        self._pass(lose)
+        try:
+            return work()
+        finally:
+            self._pass(lose)  # a refusal (404, 412) is an answer too
+
+    def _pass(self, lose: Callable[[], NoReturn]) -> None:
+        here, self._passed = self._passed, self._passed + 1
+        if here != self._trap["point"]:
+            return
+        match self._trap["mode"]:
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hold":
+                self._tell({"held": self.names})
+                if not self._listen():
+                    os._exit(1)
+            case "lose":
+                lose()
+
+
+class Invocation:
+    """One order, and the world its function is let loose on."""
+
+    current: "Invocation"
+
+    def __init__(self, connection: "BufferedRWPair") -> None:
+        self._connection = connection
+        self.order: dict[str, Any] = json.loads(connection.readline())
+        self.effects = Effects(self.order, self.tell, connection.readline)
+
+    def run(self, handlers: dict[str, Handler]) -> None:
+        """Tell what came of it; nothing at all if it is killed."""
+        Invocation.current = self
+        before = [os.environ.get(name) for name in ADDRESSES]
+        os.environ.clear()
+        os.environ.update(ENVIRONMENT | self.order["environment"])
+        settings.reload()
+        if before != [os.environ.get(name) for name in ADDRESSES]:
+            storage.client.cache_clear()
+            workflow.client.cache_clear()
+        try:
+            answer = {"payload": handlers[self.order["function"]](self.order["event"], Context())}
+        except Exception as error:  # noqa: BLE001 - as the Lambda runtime
+            answer = {"error": {"errorType": type(error).__name__, "errorMessage": str(error)}}
+        finally:
+            database.close()  # the next invocation may have a database of its own
+        self.tell(answer | {"effects": self.effects.names})
+
+    def tell(self, answer: dict[str, Any]) -> None:
+        """Write a line to whoever gave the order."""
+        self._connection.write(json.dumps(answer).encode() + b"\n")
+        self._connection.flush()
+
+
+def install() -> None:
+    """Put the current invocation's effects between the functions and the libraries they reach the world with."""
+    execute = psycopg.Cursor.execute
+    call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+    send = requests.Session.send
+
+    def around(name: str, work: Callable[[], Any], lose: Callable[[], NoReturn]) -> Any:
+        return Invocation.current.effects.around(name, work, lose)
+
+    def watched_execute(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
+        def lose() -> NoReturn:
+            cursor.connection.pgconn.finish()
+            raise psycopg.OperationalError("the connection broke")
+
+        if (write := WRITE.search(str(query))) is None:
+            return execute(cursor, query, *arguments, **named)
+        return around(" ".join(write.groups()), lambda: execute(cursor, query, *arguments, **named), lose)
+
+    def watched_call(client: Any, operation: str, parameters: Any) -> Any:
+        def lose() -> NoReturn:
+            raise botocore.exceptions.ReadTimeoutError(endpoint_url="the answer was lost")
+
+        return around(operation, lambda: call(client, operation, parameters), lose)
+
+    def watched_send(session: Any, request: Any, **named: Any) -> Any:
+        def lose() -> NoReturn:
+            raise requests.ConnectionError("the answer was lost")
+
+        return around(f"{request.method} {request.path_url}", lambda: send(session, request, **named), lose)
+
+    def watched_generate(picture: bytes) -> Any:
+        def lose() -> NoReturn:
+            raise errors.GenerationTimedOut
+
+        return around("model", lambda: generate(Invocation.current.order), lose)
+
+    for owner, name, watched in (
+        (psycopg.Cursor, "execute", watched_execute),
+        (botocore.client.BaseClient, "_make_api_call", watched_call),
+        (requests.Session, "send", watched_send),
+        (sys.modules["inlet.image_jobs.generation"], "generate", watched_generate),
+    ):
+        setattr(owner, name, watched)
+
+
+def generate(order: dict[str, Any]) -> Any:
+    """The model: a picture like no other, and a line in the bill."""
+    if order["model"] != "paints":
+        if order["model"] in ("GenerationTimedOut", "GenerationMalformed"):
+            bill(order)
+        raise getattr(errors, order["model"])
+    output = BytesIO()
+    Image.frombytes("RGB", (16, 16), os.urandom(768)).save(output, "PNG")
+    bill(order)
+    return types.SimpleNamespace(content=output.getvalue(), content_type="image/png")
+
+
+def bill(order: dict[str, Any]) -> None:
+    """Note one paid call; a short append is atomic."""
+    with Path(order["bill"]).open("a") as lines:
+        lines.write(f"{order['event']['uploadId']} {order['event']['attempt']}\n")
+
+
+class Server:
+    """Hands every connection to a child that has nothing to do."""
+
+    def __init__(self, address: str, handlers: dict[str, Handler]) -> None:
+        self._handlers = handlers
+        self._children: dict[socket.socket, bool] = {}  # our end of a child's line → is it idle?
+        self._selector = selectors.DefaultSelector()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(address)
+        self._listener.listen(300)
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Until the process is ended."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fileobj is self._listener:
+                    self._hand_over()
+                else:
+                    self._hear(key.fileobj)  # type: ignore[arg-type]
+
+    def _hand_over(self) -> None:
+        child = next((child for child, idle in self._children.items() if idle), None) or self._fork()
+        connection, _ = self._listener.accept()
+        with connection:
+            self._children[child] = False
+            socket.send_fds(child, [b"!"], [connection.fileno()])
+
+    def _hear(self, child: socket.socket) -> None:
+        done = child.recv(1)
+        if done and sum(self._children.values()) < IDLE_CHILDREN:
+            self._children[child] = True
+            return
+        del self._children[child]  # killed, or one too many: it ends when its line does
+        self._selector.unregister(child)
+        child.close()
+
+    def _fork(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        if os.fork() == 0:
+            for inherited in (ours, self._listener, *self._children):
+                inherited.close()
+            work(theirs, self._handlers)
+        theirs.close()
+        self._selector.register(ours, selectors.EVENT_READ)
+        return ours
+
+
+def work(line: socket.socket, handlers: dict[str, Handler]) -> NoReturn:
+    """A child's life: connections come down the line, one at a time."""
+    while descriptors := socket.recv_fds(line, 1, 1)[1]:
+        with socket.socket(fileno=descriptors[0]) as client, client.makefile("rwb") as connection:
+            Invocation(connection).run(handlers)
+        line.send(b".")
+    os._exit(0)
+
+
+def load(folder: Path) -> Handler:
+    """A function's handler, imported from its folder."""
+    name = "crash_" + "_".join(folder.relative_to(PROJECT).parts)
+    spec = importlib.util.spec_from_file_location(name, folder / "handler.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"No handler in {folder}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    handler: Handler = module.lambda_handler
+    return handler
+
+
+def warm_up() -> None:
+    """Do once what every child would do again; leave no connection behind that children would share."""
+    with suppress(errors.InletError):
+        storage.head("nothing")
+    with suppress(errors.InletError):
+        workflow.status("nothing", 1)
+    clients: list[Any] = [storage.client(), workflow.client()]
+    for client in clients:
+        client._endpoint.http_session.close()
+    picture = invocations.photograph()
+    imaging.inspect(imaging.prepare(picture), "image/jpeg")
+    imaging.preview(picture)
+
+
+def main(address: str, functions: str) -> None:
+    """Serve until the end. `functions` is a JSON object: logical id → folder."""
+    port = types.ModuleType("inlet.image_jobs.generation")
+    sys.modules["inlet.image_jobs.generation"] = inlet.generation = port  # type: ignore[attr-defined]
+    handlers = {name: load(Path(folder)) for name, folder in json.loads(functions).items()}
+    warm_up()
+    install()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
+    gc.freeze()
+    Server(address, handlers).serve()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

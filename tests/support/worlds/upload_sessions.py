@@ -1,0 +1,211 @@
+"""Upload sessions where functions can be killed and held: calls, the passing of time, and what must always hold."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+
+from tests.support.crash import Functions, Held, Run, Trap
+from tests.support.invocations import api_event
+from tests.support.upload_sessions import PART, SESSIONS, File, put_parts
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from mypy_boto3_s3 import S3Client
+
+    from tests.support.in_process import InProcess
+
+type Rows = psycopg.Connection[dict[str, Any]]
+
+USER = "ada"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One invocation: a function by its logical id, and its event."""
+
+    function: str
+    event: dict[str, Any]
+
+
+SWEEP = Call("OperationsSweepFunction", {})
+
+
+def create(*files: File, user: str = USER) -> Call:
+    """POST …/sessions."""
+    return _call("Create", "POST", SESSIONS, {}, {"files": [file.declared for file in files]}, user)
+
+
+def register(session_id: str, file: File, user: str = USER) -> Call:
+    """POST …/files."""
+    return _call("RegisterFile", "POST", "/files", {"sessionId": session_id}, file.declared, user)
+
+
+def register_batch(session_id: str, *files: File, user: str = USER) -> Call:
+    """POST …/files/batch."""
+    body = {"files": [file.declared for file in files]}
+    return _call("RegisterBatch", "POST", "/files/batch", {"sessionId": session_id}, body, user)
+
+
+def list_parts(session_id: str, file_id: str, user: str = USER) -> Call:
+    """GET …/parts."""
+    return _call("ListParts", "GET", "/parts", {"sessionId": session_id, "fileId": file_id}, None, user)
+
+
+def complete(session_id: str, file_id: str, etags: dict[int, str], user: str = USER) -> Call:
+    """POST …/complete."""
+    body = {"parts": [{"partNumber": number, "etag": etag} for number, etag in etags.items()]}
+    return _call("CompleteFile", "POST", "/complete", {"sessionId": session_id, "fileId": file_id}, body, user)
+
+
+def finalize(session_id: str, user: str = USER) -> Call:
+    """POST …/finalize."""
+    return _call("Finalize", "POST", "/finalize", {"sessionId": session_id}, None, user)
+
+
+def abort(session_id: str, user: str = USER) -> Call:
+    """DELETE …/sessions/{sessionId}."""
+    return _call("Abort", "DELETE", "", {"sessionId": session_id}, None, user)
+
+
+def read(session_id: str, user: str = USER) -> Call:
+    """GET …/sessions/{sessionId}."""
+    return _call("Read", "GET", "", {"sessionId": session_id}, None, user)
+
+
+def _call(verb: str, method: str, path: str, ids: dict[str, str], body: Any, user: str) -> Call:
+    if ids:
+        file = f"/files/{ids['fileId']}" if "fileId" in ids else ""
+        path = f"{SESSIONS}/{ids['sessionId']}{file}{path}"
+    event = api_event(method, path, json_body=body, claims={"sub": user}, path_parameters=ids)
+    return Call(f"Sessions{verb}Function", event)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A registered file whose parts are all in the bucket."""
+
+    id: str
+    etags: dict[int, str]
+
+
+@dataclass(frozen=True)
+class World:
+    """Functions, their database and their bucket."""
+
+    functions: "Functions | InProcess"
+    rows: Rows
+    storage: "S3Client"
+    bucket: str
+
+    def run(self, call: Call, trap: Trap | None = None) -> Run:
+        """Make a call, into a trap if there is one."""
+        return self.functions.invoke(call.function, call.event, trap)
+
+    def held(self, call: Call, point: int) -> "AbstractContextManager[Held]":
+        """Make a call that stands still at a point."""
+        assert isinstance(self.functions, Functions), "nothing stands still in this process"
+        return self.functions.held(call.function, call.event, point)
+
+    def create(self, *files: File) -> str:
+        """A new session's id."""
+        session_id: str = self.run(create(*files)).body["sessionId"]
+        return session_id
+
+    def send(self, session_id: str, file: File) -> Registered:
+        """Register a file and PUT its parts."""
+        body = self.run(register(session_id, file)).body
+        return Registered(body["fileId"], put_parts(body["parts"], file))
+
+    def complete(self, session_id: str, file: File) -> Registered:
+        """Send a file and complete it."""
+        sent = self.send(session_id, file)
+        assert self.run(complete(session_id, sent.id, sent.etags)).status == 200
+        return sent
+
+    # Time
+
+    def overdue(self, session_id: str) -> None:
+        """The session has been left alone for too long."""
+        self.rows.execute(
+            "UPDATE upload_sessions SET expires_at = now() - interval '1 second' WHERE id = %s", (session_id,)
+        )
+
+    def lapse(self, session_id: str) -> None:
+        """Whoever finalizes the session has been silent for longer than its lease."""
+        self.rows.execute(
+            "UPDATE upload_sessions SET locked_until = now() - interval '1 second' "
+            "WHERE id = %s AND lock_token IS NOT NULL",
+            (session_id,),
+        )
+
+    def long_after(self) -> None:
+        """A day later, everything has been swept that should be."""
+        self.rows.execute(
+            """UPDATE upload_sessions
+                  SET expires_at = expires_at - interval '1 day', ended_at = ended_at - interval '1 day',
+                      purge_after = purge_after - interval '1 day', locked_until = locked_until - interval '1 day'"""
+        )
+        self.rows.execute("UPDATE object_deletions SET not_before = not_before - interval '1 day'")
+        for _ in range(2):  # what the first ends is looked at again by the second
+            assert self.run(SWEEP).error is None
+            self.rows.execute(
+                "UPDATE upload_sessions SET ended_at = ended_at - interval '1 day', purge_after = now() "
+                "WHERE purge_after IS NOT NULL"
+            )
+        assert self.run(SWEEP).error is None
+
+    # What there is
+
+    def session(self, session_id: str) -> dict[str, Any]:
+        """The session's row."""
+        row = self.rows.execute("SELECT * FROM upload_sessions WHERE id = %s", (session_id,)).fetchone()
+        assert row is not None
+        return row
+
+    def files(self, session_id: str) -> list[dict[str, Any]]:
+        """The rows of its files."""
+        statement = "SELECT * FROM upload_session_files WHERE session_id = %s ORDER BY position"
+        return self.rows.execute(statement, (session_id,)).fetchall()
+
+    def uploads(self) -> set[tuple[str, str]]:
+        """Key and id of every open multipart upload in the bucket."""
+        listed = self.storage.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
+        return {(upload["Key"], upload["UploadId"]) for upload in listed}
+
+    def objects(self) -> set[str]:
+        """The key of every object in the bucket."""
+        return {stored["Key"] for stored in self.storage.list_objects_v2(Bucket=self.bucket).get("Contents", [])}
+
+    def content(self, key: str) -> bytes:
+        """An object's bytes."""
+        return self.storage.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def nothing_is_orphaned(self) -> None:
+        """After all sweeps: objects are completed files of completed sessions, and there is nothing else, anywhere."""
+        self.long_after()
+        kept = self.rows.execute(
+            """SELECT key, session.status, file.status AS file_status FROM upload_session_files AS file
+                 JOIN upload_sessions AS session ON session.id = session_id"""
+        ).fetchall()
+        assert all((row["status"], row["file_status"]) == ("completed", "completed") for row in kept), kept
+        assert self.objects() == {row["key"] for row in kept}
+        assert self.uploads() == set()
+        assert self.rows.execute("SELECT key FROM object_deletions").fetchall() == []
+        unfinished = self.rows.execute(
+            """SELECT status, purge_after FROM upload_sessions
+                WHERE purge_after IS NOT NULL OR status IN ('active', 'finalizing')"""
+        ).fetchall()
+        assert unfinished == []
+
+
+def is_whole(world: World, session_id: str, file: File) -> bool:
+    """Whether the session's one file is there, byte for byte."""
+    [row] = world.files(session_id)
+    return row["status"] == "completed" and world.content(row["key"]) == file.content
+
+
+def two_parts(**about: Any) -> File:
+    """A PDF in two parts."""
+    return File(b"%PDF-1.7\n" + bytes(PART), **about)
