@@ -79,7 +79,7 @@ def _call(verb: str, method: str, path: str, ids: dict[str, str], body: Any, use
         file = f"/files/{ids['fileId']}" if "fileId" in ids else ""
         path = f"{SESSIONS}/{ids['sessionId']}{file}{path}"
     event = api_event(method, path, json_body=body, claims={"sub": user}, path_parameters=ids)
-    return Call(f"Sessions{verb}Function", event)
+    return Call(f"UploadSessions{verb}Function", event)
 
 
 @dataclass(frozen=True)
