@@ -70,9 +70,10 @@ lint-requirements: $(SYNCED)
 lint-web: node_modules/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent check
 
-format: $(SYNCED) ## format the Python files and repair what ruff can
+format: $(SYNCED) node_modules/.installed ## format the code and repair what ruff and biome can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent format
 
 openapi: $(SYNCED) node_modules/.installed ## write the OpenAPI document from the functions' own routes, and the client's types from it
 	$(PYTHON) -m scripts.openapi

@@ -71,7 +71,7 @@ export class Microphone {
       if (recorder.state === "inactive") resolve(null);
       else recorder.stop();
     });
-    this.#stream?.getTracks().forEach((track) => track.stop());
+    for (const track of this.#stream?.getTracks() ?? []) track.stop();
     await this.#audio?.close();
     this.#recorder = this.#stream = this.#audio = this.#analyser = null;
     return { audio: new Blob(pieces, { type: recorder.mimeType }), duration };
