@@ -2,7 +2,7 @@
  * Many files at once: choose, send, pause, come back after a reload, finish.
  */
 
-import { CATEGORIES, MAX_FILES, categorize } from "../client/categories.js";
+import { CATEGORIES, categorize, MAX_FILES } from "../client/categories.js";
 import { InletError, wordsFor } from "../client/errors.js";
 import { fingerprint, forgetSession, rememberedSessions } from "../client/remembered.js";
 import { SessionUpload } from "../client/session-upload.js";
@@ -107,7 +107,8 @@ async function run() {
     await upload.run();
     announce(TITLES[upload.state]);
   } catch (error) {
-    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), run);
+    if (error instanceof InletError && error.code === "UNAUTHORIZED")
+      return askForToken(element("sign-in", HTMLElement), run);
     problem.textContent = wordsFor(error);
   }
 }
@@ -171,7 +172,8 @@ function drawNow() {
   const count = upload ? items.length : chosen.length;
   const missing = upload?.missing.length ?? 0;
   drop.hidden = upload !== null && missing === 0;
-  element("drop-words", HTMLElement).textContent = missing > 0 ? `Choose ${missing === 1 ? "the file" : `the ${missing} files`} again` : "Choose files";
+  element("drop-words", HTMLElement).textContent =
+    missing > 0 ? `Choose ${missing === 1 ? "the file" : `the ${missing} files`} again` : "Choose files";
   element("files-hint", HTMLElement).hidden = missing > 0;
   element("hash-label", HTMLElement).hidden = upload !== null || count === 0 || !crypto.subtle;
   element("actions", HTMLElement).hidden = count === 0;
@@ -240,7 +242,13 @@ function ofItem(item) {
     known: `${size(item.size)} · Sent before, skipped`,
     failed: wordsFor(item.error),
   };
-  return { name: item.filename, note: words[item.state], state: item.state, progress: item.sent / item.size, remove: null };
+  return {
+    name: item.filename,
+    note: words[item.state],
+    state: item.state,
+    progress: item.sent / item.size,
+    remove: null,
+  };
 }
 
 /** @param {Row[]} rows */
@@ -280,7 +288,8 @@ function offerUnfinished() {
   if (!session) return;
   const names = session.files.map((file) => file.filename);
   const few = names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${names.length - 2} more` : names.join(", ");
-  element("unfinished-words", HTMLElement).textContent = `${few}, begun on ${date(session.startedAt)}. What has arrived is kept for a quarter of an hour.`;
+  element("unfinished-words", HTMLElement).textContent =
+    `${few}, begun on ${date(session.startedAt)}. What has arrived is kept for a quarter of an hour.`;
   element("continue", HTMLButtonElement).onclick = () => reopen(session);
   element("give-up", HTMLButtonElement).onclick = () => giveUp(session.sessionId);
   forgetIfEnded(session.sessionId);
@@ -305,8 +314,10 @@ async function reopen(session) {
     announce(`Choose ${upload.missing.map((item) => item.filename).join(", ")} again to go on`);
     input.focus();
   } catch (error) {
-    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), () => reopen(session));
-    if (error instanceof InletError && ["SESSION_ENDED", "NOT_FOUND"].includes(error.code)) forgetSession(session.sessionId);
+    if (error instanceof InletError && error.code === "UNAUTHORIZED")
+      return askForToken(element("sign-in", HTMLElement), () => reopen(session));
+    if (error instanceof InletError && ["SESSION_ENDED", "NOT_FOUND"].includes(error.code))
+      forgetSession(session.sessionId);
     problem.textContent = wordsFor(error);
     offerUnfinished();
   }
@@ -320,7 +331,14 @@ async function giveUp(sessionId) {
   await api.abortSession(sessionId).catch(() => {}); // it ends by itself later
 }
 
-input.accept = Object.values(CATEGORIES).flatMap(({ types }) => [...Object.keys(types), ...Object.values(types).flat().map((ending) => `.${ending}`)]).join(",");
+input.accept = Object.values(CATEGORIES)
+  .flatMap(({ types }) => [
+    ...Object.keys(types),
+    ...Object.values(types)
+      .flat()
+      .map((ending) => `.${ending}`),
+  ])
+  .join(",");
 input.onchange = () => {
   take([...(input.files ?? [])]);
   input.value = ""; // so that the same file can be chosen again

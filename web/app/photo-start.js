@@ -4,7 +4,7 @@
 
 import { Analytics } from "../client/analytics.js";
 import { isAbort, wordsFor } from "../client/errors.js";
-import { IMAGE_TYPES, MAX_IMAGE_BYTES, imageType, uploadImage } from "../client/image-upload.js";
+import { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, uploadImage } from "../client/image-upload.js";
 import { getCurrentJob, hasSession } from "../client/session.js";
 import { takeDrops } from "./drops.js";
 import { percent, size } from "./format.js";

@@ -5,7 +5,7 @@
 import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { uploadRecording } from "../client/recording-upload.js";
 import { clock, percent, size } from "./format.js";
-import { Microphone, canRecord, microphoneWords } from "./microphone.js";
+import { canRecord, Microphone, microphoneWords } from "./microphone.js";
 import { announce, announceProgress, api, element } from "./page.js";
 import { askForToken } from "./sign-in.js";
 
@@ -75,7 +75,8 @@ async function end() {
   review.hidden = false;
   player.src = URL.createObjectURL(recording.audio);
   element("length", HTMLElement).textContent = `${clock(recording.duration)} · ${size(recording.audio.size)}`;
-  sendError.textContent = recording.audio.size > MAX_BYTES ? wordsFor(new InletError("INVALID_FILE", "", { status: 413 })) : "";
+  sendError.textContent =
+    recording.audio.size > MAX_BYTES ? wordsFor(new InletError("INVALID_FILE", "", { status: 413 })) : "";
   announce(`Recorded ${clock(recording.duration)}. Listen, send or discard.`);
   element("send", HTMLButtonElement).focus();
 }
@@ -120,7 +121,8 @@ async function send() {
     location.assign(`/recordings/${encodeURIComponent(id)}`);
   } catch (error) {
     showSending(false);
-    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), send);
+    if (error instanceof InletError && error.code === "UNAUTHORIZED")
+      return askForToken(element("sign-in", HTMLElement), send);
     if (isAbort(error)) announce("Cancelled. Your recording is still here.");
     else sendError.textContent = wordsFor(error);
     element("send", HTMLButtonElement).focus();

@@ -33,7 +33,8 @@ async function load() {
     element("insights", HTMLElement).replaceChildren(...recording.insights.map(insight));
     article.hidden = false;
   } catch (error) {
-    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), load);
+    if (error instanceof InletError && error.code === "UNAUTHORIZED")
+      return askForToken(element("sign-in", HTMLElement), load);
     problem.textContent = wordsFor(error);
   } finally {
     settle();

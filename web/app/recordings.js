@@ -30,7 +30,8 @@ async function load() {
     announce(total === 1 ? "One recording" : `${total} recordings`);
   } catch (error) {
     waiting.hidden = true;
-    if (error instanceof InletError && error.code === "UNAUTHORIZED") return askForToken(element("sign-in", HTMLElement), load);
+    if (error instanceof InletError && error.code === "UNAUTHORIZED")
+      return askForToken(element("sign-in", HTMLElement), load);
     element("error", HTMLElement).textContent = wordsFor(error);
   } finally {
     settle();

@@ -31,7 +31,8 @@ export function askForToken(section, onSignedIn) {
   title.textContent = "Please sign in";
   const words = document.createElement("p");
   words.className = "soft";
-  words.textContent = "These pages belong to signed-in users. Paste an access token of your identity provider to go on.";
+  words.textContent =
+    "These pages belong to signed-in users. Paste an access token of your identity provider to go on.";
   const label = document.createElement("label");
   label.className = "field";
   label.textContent = "Access token";

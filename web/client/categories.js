@@ -33,8 +33,13 @@ export const MAX_FILES = 50;
 export function categorize(file) {
   const ending = file.name.split(".").pop()?.toLowerCase() ?? "";
   const kinds = Object.entries(CATEGORIES).flatMap(([category, { types }]) =>
-    Object.entries(types).map(([mimeType, endings]) => ({ category: /** @type {Category} */ (category), mimeType, endings })),
+    Object.entries(types).map(([mimeType, endings]) => ({
+      category: /** @type {Category} */ (category),
+      mimeType,
+      endings,
+    })),
   );
-  const found = kinds.find(({ mimeType }) => mimeType === file.type) ?? kinds.find(({ endings }) => endings.includes(ending));
+  const found =
+    kinds.find(({ mimeType }) => mimeType === file.type) ?? kinds.find(({ endings }) => endings.includes(ending));
   return found ? { category: found.category, mimeType: found.mimeType } : null;
 }

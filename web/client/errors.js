@@ -49,7 +49,9 @@ export const WORDS = {
   INTERNAL_ERROR: "Something went wrong on our side. Please try again in a moment.",
   INVALID_DURATION: "The recording has no length. Please record again.",
   INVALID_FILE: (error) =>
-    error.status === 413 ? "This recording is over 50 MB. Please make a shorter one." : "This is not an audio recording.",
+    error.status === 413
+      ? "This recording is over 50 MB. Please make a shorter one."
+      : "This is not an audio recording.",
   MISSING_AUDIO: "The recording is empty. Please record again.",
   NOT_CONFIRMED: "Your photo did not arrive completely. Please send it again.",
   NOT_FOUND: "We can't find this any more.",

@@ -2,8 +2,8 @@
  * One photograph: reserve, PUT to the bucket, confirm. Afterwards this browser owns the job.
  */
 
-import { sha256 } from "./hash.js";
 import { InletError, isAbort } from "./errors.js";
+import { sha256 } from "./hash.js";
 import { clearSession, storeSession } from "./session.js";
 import { put } from "./transfer.js";
 

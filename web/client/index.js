@@ -4,10 +4,10 @@
 
 export { Analytics } from "./analytics.js";
 export { Api } from "./api.js";
-export { CATEGORIES, MAX_FILES, categorize } from "./categories.js";
-export { InletError, isAbort, wordsFor, WORDS } from "./errors.js";
+export { CATEGORIES, categorize, MAX_FILES } from "./categories.js";
+export { InletError, isAbort, WORDS, wordsFor } from "./errors.js";
 export { sha256 } from "./hash.js";
-export { IMAGE_TYPES, MAX_IMAGE_BYTES, imageType, uploadImage } from "./image-upload.js";
+export { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, uploadImage } from "./image-upload.js";
 export { startJob, watchJob } from "./job.js";
 export { uploadRecording } from "./recording-upload.js";
 export { fingerprint, forgetSession, rememberedSessions } from "./remembered.js";

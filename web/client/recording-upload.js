@@ -3,7 +3,7 @@
  */
 
 import { refusal } from "./api.js";
-import { send, put } from "./transfer.js";
+import { put, send } from "./transfer.js";
 
 const FITS_A_REQUEST = 4_000_000; // bytes; a function's request holds about 4.4 MB of binary, the form's frame included
 

@@ -283,7 +283,9 @@ export class SessionUpload {
     const body = item.file.slice(start, start + entry.part.size);
     let etag;
     try {
-      etag = await put({ url: entry.part.url, body, onProgress, signal: this.#stop.signal }, () => this.#renew(item, entry));
+      etag = await put({ url: entry.part.url, body, onProgress, signal: this.#stop.signal }, () =>
+        this.#renew(item, entry),
+      );
     } catch (error) {
       onProgress(0);
       if (error instanceof InletError && error.status === 404) this.#unregister(item); // its multipart upload is gone
@@ -359,7 +361,9 @@ export class SessionUpload {
     if (isFinished(item)) return;
     const etags = parts.map(({ partNumber, etag }) => ({ partNumber, etag: etag ?? "" }));
     const { signal } = this.#stop;
-    const done = await this.#ofFile(item, (sessionId, fileId) => this.#api.completeFile(sessionId, fileId, etags, { signal }));
+    const done = await this.#ofFile(item, (sessionId, fileId) =>
+      this.#api.completeFile(sessionId, fileId, etags, { signal }),
+    );
     if (done) this.#finish(item);
   }
 
@@ -505,7 +509,8 @@ const isFinished = (item) => item.state === "done" || item.state === "known";
  * Whether the other files can go on.
  * @param {unknown} error
  */
-const isOfOneFile = (error) => error instanceof InletError && ["STORAGE", "URL_EXPIRED", "NETWORK"].includes(error.code);
+const isOfOneFile = (error) =>
+  error instanceof InletError && ["STORAGE", "URL_EXPIRED", "NETWORK"].includes(error.code);
 
 /** @param {Schemas["SessionStatus"]} status */
 const isOpen = (status) => status === "active" || status === "finalizing";

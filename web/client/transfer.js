@@ -79,9 +79,13 @@ export async function put(transfer, renew) {
       if (status < 300) return etag;
       // Signed with If-None-Match: an earlier try of ours arrived although its answer was lost.
       if (status === 412 && failures > 1) return etag;
-      failure = new InletError(status === 400 || status === 403 ? "URL_EXPIRED" : "STORAGE", `The bucket said ${status}`, {
-        status,
-      });
+      failure = new InletError(
+        status === 400 || status === 403 ? "URL_EXPIRED" : "STORAGE",
+        `The bucket said ${status}`,
+        {
+          status,
+        },
+      );
     } catch (error) {
       if (!(error instanceof InletError)) throw error;
       failure = error;
@@ -107,6 +111,9 @@ export async function put(transfer, renew) {
  * @returns {string | null}
  */
 function header(request, name) {
-  const found = request.getAllResponseHeaders().split("\r\n").find((line) => line.toLowerCase().startsWith(`${name}:`));
+  const found = request
+    .getAllResponseHeaders()
+    .split("\r\n")
+    .find((line) => line.toLowerCase().startsWith(`${name}:`));
   return found ? found.slice(name.length + 1).trim() : null;
 }
