@@ -33,8 +33,8 @@ INPUT = """() => {
 
 CONTENDERS = {
     "inlet": """async (file) => {
-        const { Api, SessionUpload } = await import("/web/client/index.js");
-        const upload = new SessionUpload(new Api(), [{ file, category: "instruction", mimeType: "application/pdf" }]);
+        const { Api, UploadSession } = await import("/web/client/index.js");
+        const upload = new UploadSession(new Api(), [{ file, category: "instruction", mimeType: "application/pdf" }]);
         await upload.run();
     }""",
     "uppy": "(file) => globalThis.upload(file)",
@@ -93,7 +93,7 @@ def main() -> int:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         file = folder / "plan.pdf"
         file.write_bytes(b"%PDF-1.7\n" + os.urandom(FILE_BYTES - 9))
-        stack = running.enter_context(LocalStack(folder / "stack", {"PORT": "0", "SESSIONS_PER_DAY": "100000"}))
+        stack = running.enter_context(LocalStack(folder / "stack", {"PORT": "0", "UPLOAD_SESSIONS_PER_DAY": "100000"}))
         playwright = running.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         running.callback(browser.close)

@@ -2,17 +2,18 @@
  * Many files at once: choose, send, pause, come back after a reload, finish.
  */
 
-import { CATEGORIES, categorize, MAX_FILES } from "../client/categories.js";
 import { InletError, wordsFor } from "../client/errors.js";
-import { fingerprint, forgetSession, rememberedSessions } from "../client/remembered.js";
-import { SessionUpload } from "../client/session-upload.js";
+import { UploadSession } from "../client/upload-session.js";
+import { CATEGORIES, categorize, MAX_FILES } from "../client/upload-session-categories.js";
+import { fingerprint, forgetSession, rememberedSessions } from "../client/upload-session-memory.js";
 import { takeDrops } from "./drops.js";
+import { drawRows, ofItem } from "./files-rows.js";
 import { date, percent, size } from "./format.js";
 import { announce, announceProgress, api, complain, element } from "./page.js";
 import { askForToken } from "./sign-in.js";
 
-/** @typedef {import("../client/session-upload.js").Item} Item */
-/** @typedef {{ file: File, category: import("../client/categories.js").Category, mimeType: string }} Chosen */
+/** @typedef {import("./files-rows.js").Row} Row */
+/** @typedef {{ file: File, category: import("../client/upload-session-categories.js").Category, mimeType: string }} Chosen */
 
 const KINDS = { instruction: "Instructions", image: "Picture", "parts-list": "Parts list" };
 const TITLES = {
@@ -29,8 +30,6 @@ const input = element("files", HTMLInputElement);
 const drop = element("drop", HTMLElement);
 const filesError = element("files-error", HTMLElement);
 const problem = element("error", HTMLElement);
-const list = element("list", HTMLElement);
-const row = element("row", HTMLTemplateElement);
 const sendButton = element("send", HTMLButtonElement);
 const discardButton = element("discard", HTMLButtonElement);
 const hash = element("hash", HTMLInputElement);
@@ -38,7 +37,7 @@ const unfinished = element("unfinished", HTMLElement);
 
 /** @type {Chosen[]} before they are sent */
 let chosen = [];
-/** @type {SessionUpload | null} */
+/** @type {UploadSession | null} */
 let upload = null;
 let isDrawing = false;
 
@@ -95,7 +94,7 @@ function start() {
     complain(input, filesError, "Please add at least one PDF with instructions.");
     return input.focus();
   }
-  upload = new SessionUpload(api, chosen, { hash: hash.checked, onChange: draw });
+  upload = new UploadSession(api, chosen, { hash: hash.checked, onChange: draw });
   run();
 }
 
@@ -205,15 +204,6 @@ function drawTotal() {
 }
 
 /**
- * @typedef {object} Row
- * @property {string} name
- * @property {string} note
- * @property {string} state
- * @property {number | null} progress null: none to show yet
- * @property {(() => void) | null} remove
- */
-
-/**
  * @param {Chosen} one
  * @param {number} index
  * @returns {Row}
@@ -226,58 +216,6 @@ function ofChosen({ file, category }, index) {
     draw();
   };
   return { name: file.name, note: `${KINDS[category]} · ${size(file.size)}`, state: "waiting", progress: null, remove };
-}
-
-/**
- * @param {Item} item
- * @returns {Row}
- */
-function ofItem(item) {
-  const waiting = item.sent > 0 ? `${size(item.sent)} of ${size(item.size)}` : size(item.size);
-  const words = {
-    waiting: item.file ? waiting : `${percent(item.sent, item.size)} sent; choose it again to go on`,
-    checking: "Comparing …",
-    sending: `${size(item.sent)} of ${size(item.size)}`,
-    done: `${size(item.size)} · Arrived`,
-    known: `${size(item.size)} · Sent before, skipped`,
-    failed: wordsFor(item.error),
-  };
-  return {
-    name: item.filename,
-    note: words[item.state],
-    state: item.state,
-    progress: item.sent / item.size,
-    remove: null,
-  };
-}
-
-/** @param {Row[]} rows */
-function drawRows(rows) {
-  while (list.children.length > rows.length) list.lastElementChild?.remove();
-  while (list.children.length < rows.length) list.append(row.content.cloneNode(true));
-  for (const [index, { name, note, state, progress, remove }] of rows.entries()) {
-    const one = /** @type {HTMLElement} */ (list.children[index]);
-    const part = (/** @type {string} */ selector) => /** @type {HTMLElement} */ (one.querySelector(selector));
-    one.dataset.state = state;
-    write(part(".file-name"), name);
-    write(part(".file-note"), note);
-    const button = part(".file-remove");
-    button.hidden = remove === null;
-    button.onclick = remove;
-    button.setAttribute("aria-label", `Remove ${name}`);
-    const bar = /** @type {HTMLProgressElement} */ (one.querySelector("progress"));
-    bar.hidden = progress === null;
-    bar.value = progress ?? 0;
-    bar.setAttribute("aria-label", name);
-  }
-}
-
-/**
- * @param {HTMLElement} where
- * @param {string} words
- */
-function write(where, words) {
-  if (where.textContent !== words) where.textContent = words;
 }
 
 // An earlier page's upload
@@ -304,10 +242,10 @@ async function forgetIfEnded(sessionId) {
   offerUnfinished();
 }
 
-/** @param {import("../client/remembered.js").RememberedSession} session */
+/** @param {import("../client/upload-session-memory.js").RememberedSession} session */
 async function reopen(session) {
   try {
-    upload = await SessionUpload.reopen(api, session, { onChange: draw });
+    upload = await UploadSession.reopen(api, session, { onChange: draw });
     unfinished.hidden = true;
     draw();
     if (upload.missing.length === 0) return run();

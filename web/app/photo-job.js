@@ -3,16 +3,16 @@
  */
 
 import { InletError, isAbort, wordsFor } from "../client/errors.js";
-import { startJob, watchJob } from "../client/job.js";
-import { clearSession, hasSession } from "../client/session.js";
-import * as storage from "../client/storage.js";
+import { startJob, watchJob } from "../client/image-job.js";
+import { clearSession, hasSession } from "../client/job-token.js";
+import * as storage from "../client/local-storage.js";
 import { backoff, sleepUnless } from "../client/waiting.js";
 import { announce, api, element } from "./page.js";
 
 const SEEN_KEY = "inlet-seen-job";
 const LOST = "That photo was sent from another browser, or too long ago. You can send it again here.";
 
-/** @typedef {import("../client/job.js").JobStatus} JobStatus */
+/** @typedef {import("../client/image-job.js").JobStatus} JobStatus */
 /** @typedef {"work" | "failure" | "result"} Part */
 
 const title = element("job-title", HTMLElement);

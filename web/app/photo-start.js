@@ -4,8 +4,8 @@
 
 import { Analytics } from "../client/analytics.js";
 import { isAbort, wordsFor } from "../client/errors.js";
-import { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, uploadImage } from "../client/image-upload.js";
-import { getCurrentJob, hasSession } from "../client/session.js";
+import { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, uploadImage } from "../client/image-job-upload.js";
+import { getCurrentJob, hasSession } from "../client/job-token.js";
 import { takeDrops } from "./drops.js";
 import { percent, size } from "./format.js";
 import { announce, announceProgress, api, complain, element } from "./page.js";

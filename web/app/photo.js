@@ -4,7 +4,7 @@
  * Both are one document, so that a browser without storage, which keeps the job's token in memory, can go on.
  */
 
-import { getCurrentJob } from "../client/session.js";
+import { getCurrentJob } from "../client/job-token.js";
 import { element, settle } from "./page.js";
 import * as job from "./photo-job.js";
 import * as start from "./photo-start.js";

@@ -3,7 +3,7 @@
  */
 
 import { InletError, isAbort, wordsFor } from "../client/errors.js";
-import { uploadRecording } from "../client/recording-upload.js";
+import { uploadRecording } from "../client/speaking-session-upload.js";
 import { clock, percent, size } from "./format.js";
 import { canRecord, Microphone, microphoneWords } from "./microphone.js";
 import { announce, announceProgress, api, element } from "./page.js";

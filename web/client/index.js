@@ -4,12 +4,12 @@
 
 export { Analytics } from "./analytics.js";
 export { Api } from "./api.js";
-export { CATEGORIES, categorize, MAX_FILES } from "./categories.js";
 export { InletError, isAbort, WORDS, wordsFor } from "./errors.js";
 export { sha256 } from "./hash.js";
-export { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, uploadImage } from "./image-upload.js";
-export { startJob, watchJob } from "./job.js";
-export { uploadRecording } from "./recording-upload.js";
-export { fingerprint, forgetSession, rememberedSessions } from "./remembered.js";
-export { clearSession, getCurrentJob, getSession, getSessionHeader, hasSession, storeSession } from "./session.js";
-export { SessionUpload } from "./session-upload.js";
+export { startJob, watchJob } from "./image-job.js";
+export { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, uploadImage } from "./image-job-upload.js";
+export { clearSession, getCurrentJob, getSession, getSessionHeader, hasSession, storeSession } from "./job-token.js";
+export { uploadRecording } from "./speaking-session-upload.js";
+export { UploadSession } from "./upload-session.js";
+export { CATEGORIES, categorize, MAX_FILES } from "./upload-session-categories.js";
+export { fingerprint, forgetSession, rememberedSessions } from "./upload-session-memory.js";

@@ -2,7 +2,7 @@
  * One recording: as a form through the API when it fits a request, else straight to the bucket.
  */
 
-import { refusal } from "./api.js";
+import { refusal } from "./requests.js";
 import { put, send } from "./transfer.js";
 
 const FITS_A_REQUEST = 4_000_000; // bytes; a function's request holds about 4.4 MB of binary, the form's frame included

@@ -4,7 +4,7 @@
 
 import { InletError, isAbort } from "./errors.js";
 import { sha256 } from "./hash.js";
-import { clearSession, storeSession } from "./session.js";
+import { clearSession, storeSession } from "./job-token.js";
 import { put } from "./transfer.js";
 
 /** What may be sent, and the endings by which files without a type are known (phones' HEIC often has none). */

@@ -2,7 +2,7 @@
  * What an upload session takes: which kinds of files, how large, and how to know them.
  */
 
-import { IMAGE_TYPES } from "./image-upload.js";
+import { IMAGE_TYPES } from "./image-job-upload.js";
 
 const MB = 1024 * 1024;
 

@@ -2,13 +2,13 @@
  * Unfinished upload sessions, so that a reload loses nothing that was sent. The files themselves cannot be kept: the
  * person chooses them again, and they are known by their fingerprints.
  *
- * @typedef {import("./categories.js").Category} Category
+ * @typedef {import("./upload-session-categories.js").Category} Category
  * @typedef {{ category: Category, filename: string, mimeType: string, size: number, sha256?: string }} Declared
  * @typedef {Declared & { fingerprint: string, fileId: string | null }} RememberedFile
  * @typedef {{ sessionId: string, startedAt: string, files: RememberedFile[] }} RememberedSession
  */
 
-import * as storage from "./storage.js";
+import * as storage from "./local-storage.js";
 
 const KEY = "inlet-upload-sessions";
 const LONGEST_LIFE_MS = 24 * 60 * 60 * 1000;

@@ -1,0 +1,271 @@
+/**
+ * Many files in one upload session: in parts, several at a time, with pause, and resume after a reload.
+ *
+ * `run()` always does the same: ask the bucket which parts it has, send the others, complete each file, finalize. The first
+ * run, one after a pause, and one after a reload differ only in how much there is left to send.
+ *
+ * @typedef {import("./upload-session-categories.js").Category} Category
+ * @typedef {"ready" | "checking" | "sending" | "paused" | "finishing" | "done" | "failed"} State
+ */
+
+import { InletError, isAbort } from "./errors.js";
+import { sha256 } from "./hash.js";
+import { UploadSessionFile } from "./upload-session-file.js";
+import { fingerprint, forgetSession, rememberSession } from "./upload-session-memory.js";
+import { sendParts } from "./upload-session-parts.js";
+import { sleep } from "./waiting.js";
+
+const PARALLEL_PARTS = 4;
+
+export class UploadSession {
+  /** @type {State} */
+  state = "ready";
+  /** Why the last run ended early.
+   * @type {unknown} */
+  error = null;
+  /** @type {UploadSessionFile[]} */
+  items = [];
+
+  #api;
+  #parallel;
+  #hash;
+  #onChange;
+  #startedAt = "";
+  #stop = new AbortController();
+  /** Runs follow one another, so that "continue" may be pressed while "pause" is still taking effect.
+   * @type {Promise<void>} */
+  #lastRun = Promise.resolve();
+  /** What the files share; its session id is empty until the session has been created.
+   * @type {import("./upload-session-file.js").Connection} */
+  #connection;
+
+  /**
+   * @param {import("./api.js").Api} api
+   * @param {{ file: File, category: Category, mimeType?: string }[]} files
+   * @param {object} [options]
+   * @param {number} [options.parallel] parts sent at the same time
+   * @param {boolean} [options.hash] declare each file's SHA-256: checked on arrival, and files sent before are skipped
+   * @param {() => void} [options.onChange] something about the session or a file is new
+   */
+  constructor(api, files, { parallel = PARALLEL_PARTS, hash = false, onChange = () => {} } = {}) {
+    this.#api = api;
+    this.#parallel = parallel;
+    this.#hash = hash;
+    this.#onChange = onChange;
+    this.#connection = {
+      api,
+      sessionId: "",
+      signal: this.#stop.signal,
+      onChange,
+      register: () => this.#register(),
+      onUnregister: () => this.#remember(),
+    };
+    for (const { file, category, mimeType = file.type } of files) {
+      const declared = { category, filename: file.name, mimeType, size: file.size };
+      this.items.push(new UploadSessionFile(this.#connection, { ...declared, file, fingerprint: fingerprint(file) }));
+    }
+  }
+
+  /**
+   * A session of an earlier page, with what the bucket already has. Its unfinished files must be chosen again.
+   * @param {import("./api.js").Api} api
+   * @param {import("./upload-session-memory.js").RememberedSession} remembered
+   * @param {ConstructorParameters<typeof UploadSession>[2]} [options]
+   * @returns {Promise<UploadSession>}
+   */
+  static async reopen(api, remembered, options) {
+    const upload = new UploadSession(api, [], options);
+    upload.state = "paused";
+    upload.#startedAt = remembered.startedAt;
+    upload.#connection.sessionId = remembered.sessionId;
+    upload.items = remembered.files.map((file) => new UploadSessionFile(upload.#connection, { ...file, file: null }));
+    await upload.#recall();
+    return upload;
+  }
+
+  get sessionId() {
+    return this.#connection.sessionId || null;
+  }
+
+  /** The bytes of all files. */
+  get total() {
+    return this.items.reduce((sum, item) => sum + item.size, 0);
+  }
+
+  /** The bytes the bucket has, or is being sent. */
+  get sent() {
+    return this.items.reduce((sum, item) => sum + item.sent, 0);
+  }
+
+  /** The files that must be chosen again before the upload can go on. */
+  get missing() {
+    return this.items.filter((item) => item.file === null && !item.isFinished);
+  }
+
+  /**
+   * Give back the files chosen again after a reload.
+   * @param {Iterable<File>} files
+   * @returns {File[]} those that do not belong to this session
+   */
+  attach(files) {
+    const strangers = [];
+    for (const file of files) {
+      const item = this.missing.find((one) => one.fingerprint === fingerprint(file));
+      if (item) item.file = file;
+      else strangers.push(file);
+    }
+    this.#onChange();
+    return strangers;
+  }
+
+  /**
+   * Send what is left. Resolves when the session is finalized or paused; rejects when it cannot go on, and may then be
+   * called again.
+   * @returns {Promise<void>}
+   */
+  run() {
+    const earlier = this.#lastRun;
+    this.#lastRun = earlier.catch(() => {}).then(() => this.#run());
+    return this.#lastRun;
+  }
+
+  /** Stop sending; what the bucket has stays. */
+  pause() {
+    this.#stop.abort();
+  }
+
+  /** Give the session up; what was sent is removed. */
+  async discard() {
+    this.pause();
+    if (!this.sessionId) return;
+    forgetSession(this.sessionId);
+    await this.#api.abortSession(this.sessionId);
+  }
+
+  async #run() {
+    if (this.state === "done") return;
+    this.#stop = new AbortController();
+    this.#connection.signal = this.#stop.signal;
+    this.error = null;
+    try {
+      await this.#create();
+      this.#become("sending");
+      await this.#register();
+      await sendParts(this.items, this.#parallel, this.#stop);
+      this.#become("finishing");
+      await this.#finalize();
+      forgetSession(this.#connection.sessionId);
+      this.#become("done");
+    } catch (error) {
+      for (const item of this.items) if (item.state === "sending") item.state = "waiting";
+      if (isAbort(error)) return this.#become("paused");
+      this.error = await this.#explained(error);
+      this.#become("failed");
+      throw this.error;
+    }
+  }
+
+  async #create() {
+    if (this.sessionId) return;
+    if (this.#hash) await this.#hashAll();
+    const { signal } = this.#stop;
+    const created = await this.#api.createSession({ files: this.items.map((item) => item.declared) }, { signal });
+    this.#connection.sessionId = created.sessionId;
+    this.#startedAt = new Date().toISOString();
+    for (const { index } of created.duplicates) this.items[index]?.finish("known");
+    this.#remember();
+  }
+
+  async #hashAll() {
+    this.#become("checking");
+    for (const item of this.items) {
+      this.#stop.signal.throwIfAborted();
+      if (!item.file || item.sha256) continue;
+      item.state = "checking"; // one at a time: each takes the file's size in memory
+      this.#onChange();
+      item.sha256 = (await sha256(item.file)) ?? undefined;
+      item.state = "waiting";
+    }
+  }
+
+  async #register() {
+    const unknown = this.items.filter((item) => item.fileId === null && item.state !== "known");
+    if (unknown.length === 0) return;
+    const { sessionId, signal } = this.#connection;
+    const declared = unknown.map((item) => item.declared);
+    const { results } = await this.#api.registerFiles(sessionId, declared, { signal });
+    for (const { index, file, error, status } of results) {
+      if (file) unknown[index]?.register(file, status);
+      else unknown[index]?.fail(new InletError(error?.code ?? "INTERNAL_ERROR", error?.error ?? "", { status }));
+    }
+    this.#remember();
+  }
+
+  async #finalize() {
+    const { sessionId, signal } = this.#connection;
+    for (;;) {
+      try {
+        return await this.#api.finalizeSession(sessionId, { signal });
+      } catch (error) {
+        if (!(error instanceof InletError)) throw error;
+        if (error.code === "CONTENT_MISMATCH") this.#reject(error);
+        if (error.status !== 409) throw error;
+        await sleep(error.retryAfterMs ?? 1000, signal); // another tab finalizes; its answer is ours too
+      }
+    }
+  }
+
+  /** @param {InletError} error names the files whose bytes are not what was declared */
+  #reject(error) {
+    const mismatched = /** @type {{ index: number }[]} */ (error.details.files ?? []);
+    for (const { index } of mismatched) this.items[index]?.reject(error);
+  }
+
+  /** After a reload: find out what became of the session meanwhile. */
+  async #recall() {
+    const state = await this.#api.getSession(this.#connection.sessionId);
+    if (!isOpen(state.status)) throw ended(state.status);
+    for (const { index, status, fileId } of state.files) {
+      const item = this.items[index];
+      if (!item) continue;
+      if (status === "completed") item.finish("done");
+      else if (status === "duplicate") item.finish("known");
+      else if (status === "registered") {
+        item.fileId = fileId;
+        await item.ask();
+      }
+    }
+  }
+
+  /**
+   * A refusal that may mean that the session has ended is explained by the session itself.
+   * @param {unknown} error
+   * @returns {Promise<unknown>}
+   */
+  async #explained(error) {
+    if (!(error instanceof InletError) || ![400, 404].includes(error.status) || !this.sessionId) return error;
+    try {
+      const { status } = await this.#api.getSession(this.sessionId);
+      return isOpen(status) ? error : ended(status);
+    } catch (another) {
+      return another instanceof InletError && another.status === 404 ? ended("gone") : error;
+    }
+  }
+
+  #remember() {
+    const files = this.items.map(({ declared, fingerprint, fileId }) => ({ ...declared, fingerprint, fileId }));
+    rememberSession({ sessionId: this.#connection.sessionId, startedAt: this.#startedAt, files });
+  }
+
+  /** @param {State} state */
+  #become(state) {
+    this.state = state;
+    this.#onChange();
+  }
+}
+
+/** @param {import("./openapi.js").components["schemas"]["SessionStatus"]} status */
+const isOpen = (status) => status === "active" || status === "finalizing";
+
+/** @param {string} status */
+const ended = (status) => new InletError("SESSION_ENDED", `The session is ${status}`);
