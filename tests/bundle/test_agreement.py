@@ -96,37 +96,61 @@ class TestFunctions:
 
 
 class TestReadme:
-    ROW = re.compile(r"^\| `([A-Z]+) (/\S*)`[^|]*\| \[(\S+)\]\(functions/(\S+)/handler\.py\) \|", re.MULTILINE)
+    """README.md; Companion's routes, which it has in one row, stand in docs/upload_sessions.md."""
 
-    def test_the_endpoint_table_has_every_route_and_its_folder(self) -> None:
-        rows = {(method, path): folder for method, path, shown, folder in self.ROW.findall(README) if shown == folder}
-        rows.pop(("GET", "/"), None)
+    ROW = re.compile(
+        r"^\| `([A-Z]+) (/\S*)`[^|]*\| \[(\S+)\]\((?:\.\./)?functions/(\S+)/handler\.py\) \|(.*)", re.MULTILINE
+    )
+    ROWS = ROW.findall(README) + ROW.findall((PROJECT / "docs" / "upload_sessions.md").read_text())
+
+    def test_the_endpoint_tables_have_every_route_and_its_folder(self) -> None:
+        rows = [(method, path) for method, path, *_ in self.ROWS]
+        assert len(rows) == len(set(rows)), "a route stands in two places"
+        folders = {(method, path): folder for method, path, shown, folder, _ in self.ROWS if shown == folder}
+        folders.pop(("GET", "/"), None)
         declared = {
             route: FUNCTIONS[name]["CodeUri"].removeprefix("functions/").rstrip("/") for route, name in routes().items()
         }
-        assert rows == declared
+        assert folders == declared
 
     def test_every_function_is_named(self) -> None:
         missing = [p["CodeUri"] for p in FUNCTIONS.values() if f"({p['CodeUri'].rstrip('/')}/handler.py)" not in README]
         assert missing == []
 
-    def test_statuses_in_the_table_are_those_of_the_api_document(self) -> None:
+    def test_statuses_in_the_tables_are_those_of_the_api_document(self) -> None:
         document = json.loads(openapi.DOCUMENT.read_text())
         always = {"400", "413", "415", "500"}  # what any endpoint may answer need not stand in every row
-        for line in README.splitlines():
-            if (row := self.ROW.match(line)) and row[2].startswith("/api/"):
-                shown = set(re.findall(r"\b[1-5]\d\d\b", line[row.end() :]))
-                known = set(document["paths"][row[2]][row[1].lower()]["responses"])
-                assert known - always <= shown <= known, line
+        for method, path, _, _, answers in self.ROWS:
+            if path.startswith("/api/"):
+                shown = set(re.findall(r"\b[1-5]\d\d\b", answers))
+                known = set(document["paths"][path][method.lower()]["responses"])
+                assert known - always <= shown <= known, (method, path)
 
-    def test_the_configuration_table_has_every_setting(self) -> None:
-        table = README.partition("## Configuration")[2].partition("\n## ")[0]
-        first_columns = re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE)
+    def test_the_configuration_tables_have_every_setting(self) -> None:
+        page = (PROJECT / "docs" / "configuration.md").read_text()
+        first_columns = re.findall(r"^\| ([^|]+) \|", page, re.MULTILINE)
         shown = {name for column in first_columns for name in re.findall(r"`([A-Z][A-Z0-9_]+)`", column)}
-        assert settings_read() - shown == set(), "not in the README"
+        assert settings_read() - shown == set(), "not in docs/configuration.md"
         of_others = shown - settings_read()
         local = "".join(file.read_text() for file in (PROJECT / "local").glob("*.py"))
         assert {name for name in of_others if f'"{name}"' not in local} <= {"POWERTOOLS_LOG_LEVEL"}
+
+    def test_every_link_between_documents_leads_somewhere(self) -> None:
+        for pattern in ("*.md", "docs/**/*.md", "[a-z]*/README.md", "web/client/README.md"):
+            for document in PROJECT.glob(pattern):
+                text = re.sub(r"```.*?```", "", document.read_text(), flags=re.DOTALL)
+                for target in re.findall(r"\]\(([^)\s]+)\)", text):
+                    path, _, anchor = target.partition("#")
+                    if "://" not in path:
+                        file = document.parent / path if path else document
+                        assert file.exists(), f"{document} links to {target}"
+                        assert not anchor or anchor in anchors(file), f"{document} links to {target}"
+
+
+def anchors(document: Path) -> set[str]:
+    """The anchors that the forge makes of a document's headings."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def settings_by_attribute() -> dict[str, set[str]]:
