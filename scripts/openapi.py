@@ -9,19 +9,23 @@ import inspect
 import json
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from aws_lambda_powertools.event_handler.openapi.merge import OpenAPIMerge
 from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBearer, SecurityScheme
 
+from inlet import idempotency
+
 ROOT = Path(__file__).parent.parent
 FAMILIES = ("image_jobs", "upload_sessions", "speaking_sessions")
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCUMENT = ROOT / "web" / "openapi.json"
 
 SECURITY: dict[str, SecurityScheme] = {
-    "sessionToken": APIKey.model_validate(
-        {"in": "header", "name": "X-Session-Token", "description": "The secret of one upload, from `POST /api/upload`."}
+    "jobToken": APIKey.model_validate(
+        {"in": "header", "name": "X-Session-Token", "description": "The job token, from `POST /api/upload`."}
     ),
     "jwt": HTTPBearer(bearerFormat="JWT"),
 }
@@ -76,16 +80,14 @@ _IDEMPOTENCY_KEY: Json = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Same key, caller and body: the first answer again, for 24 hours. Use a UUID.",
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID.",
+    "schema": {"type": "string", "pattern": f"^{idempotency.KEY}$"},
 }
 
 
 def document() -> Json:
     """The whole API as one OpenAPI document."""
-    merge = OpenAPIMerge(
-        title="Inlet", version="0.1.0", description="Takes files in, proves what arrived, runs long work on them."
-    )
+    merge = OpenAPIMerge(title="Inlet", version=PROJECT["version"], description=PROJECT["description"])
     schemas: Json = {}
     for family in FAMILIES:
         for handler in sorted((ROOT / "functions" / family).glob("*/handler.py")):
@@ -105,16 +107,22 @@ def document() -> Json:
 
 
 def _part(handler: Any) -> Json:
-    schema = handler.app.get_openapi_schema(security_schemes=SECURITY)
+    schema = handler.app.powertools.get_openapi_schema(security_schemes=SECURITY)
     part: Json = json.loads(schema.model_dump_json(by_alias=True, exclude_none=True))
     for item in part["paths"].values():
         for method, operation in item.items():
             # Powertools' ids are the function's name and the path; the name alone is what a client generator wants.
             operation["operationId"] = operation["operationId"].split("_api_")[0]
-            operation["summary"] = inspect.getdoc(getattr(handler, operation["operationId"]))
+            operation["summary"], operation["description"] = _words(getattr(handler, operation["operationId"]))
             operation["tags"] = [handler.app.family.value]
             _finish(method, operation)
     return part
+
+
+def _words(handler: Any) -> tuple[str, str]:
+    """Return an operation's summary, the first line of its docstring, and its description, the rest in one line."""
+    summary, _, description = (inspect.getdoc(handler) or "").partition("\n\n")
+    return summary.rstrip("."), " ".join(description.split())
 
 
 def _finish(method: str, operation: Json) -> None:

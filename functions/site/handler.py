@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from inlet.headers import matches_etag
 from inlet.settings import settings
 from inlet.website import File, Website, meta
 
@@ -35,13 +36,13 @@ SWAGGER_UI = ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
 
 
 async def page(request: Request) -> Response:
-    """One of the pages; the ids in its address are the browser's business."""
+    """Serve a page. The browser reads the ids in its address."""
     name, section = PAGES[request.scope["route"].path]
     return _answer(request, website().page(name, section=section), ASK_AGAIN)
 
 
 async def static(request: Request) -> Response:
-    """A script, style or picture, with or without the version in front."""
+    """Serve a script, style or picture, with or without the version in front."""
     path: str = request.path_params["path"]
     version, _, versioned = path.partition("/")
     if file := website().files.get(path):
@@ -53,19 +54,19 @@ async def static(request: Request) -> Response:
 
 
 async def swagger_ui(request: Request) -> Response:
-    """Swagger UI comes with Powertools: no file of ours, no other site's."""
+    """Serve Swagger UI from Powertools' own copy: from no other site."""
     if request.path_params["name"] not in SWAGGER_UI:
         raise HTTPException(404)
     return _answer(request, _swagger_ui(request.path_params["name"]), ASK_AGAIN)
 
 
 async def openapi(request: Request) -> Response:
-    """The API document."""
+    """Serve the API document."""
     return _answer(request, _openapi(), ASK_AGAIN)
 
 
 async def refused(request: Request, error: Exception) -> Response:
-    """What is not there, in the form its asker reads."""
+    """Answer what is not there, in the form its caller reads."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     if request.url.path.startswith("/api/"):
         return JSONResponse({"error": "Not found.", "code": "NOT_FOUND"}, 404)
@@ -100,8 +101,7 @@ def _answer(request: Request, file: File, cache_control: str) -> Response:
     compressed = file.compressed if "gzip" in request.headers.get("accept-encoding", "") else None
     etag = f'"{file.etag}-gzip"' if compressed else f'"{file.etag}"'
     headers = {"etag": etag, "cache-control": cache_control, "vary": "accept-encoding"}
-    seen = {tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")}
-    if etag in seen or "*" in seen:
+    if matches_etag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     content = compressed or file.content
     if compressed:

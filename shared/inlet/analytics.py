@@ -1,8 +1,8 @@
-"""Analytics events: names, properties, and who they are about. They are written to the outbox, never sent in a request.
+"""Analytics events: their names, their properties, and whom they are about.
 
-Properties are snake_case (contract, A). No e-mail address, token or URL is among them. `distinct_id` is the upload's
-id, or a hash of the user's `sub`. The UUID is derived from what the event reports: recorded or delivered twice, it is
-one event.
+Table modules write them to the outbox; no request sends one. Properties are snake_case. No e-mail address, token or URL
+is among them. `distinct_id` is the upload's id, or a hash of the user's `sub`. The UUID is derived from what the event
+reports: recorded or delivered twice, it is one event.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def upload_started(upload_id: str) -> Event:
 
 
 def session_created(upload_id: str) -> Event:
-    """A session token was issued for an upload."""
+    """A job token was issued for an upload."""
     return _of_upload("session_created", upload_id)
 
 
@@ -76,12 +76,12 @@ def upload_session_expired(session_id: str, sub: str) -> Event:
 
 
 def upload_session_failed(session_id: str, sub: str, *, reason: str, occasion: str = "") -> Event:
-    """A session was aborted, or files in it lied; `occasion` tells one failure of a session from another."""
+    """A session was aborted, or had files that were not as declared. `occasion` tells its failures apart."""
     return _of_session("upload_session_failed", session_id, sub, occasion=f"{reason} {occasion}", reason=reason)
 
 
 def user_distinct_id(sub: str) -> str:
-    """Whom the events of families B and C are about: a hash, so that PostHog learns no user name."""
+    """Return whom the events of the sessions are about: a hash, so that PostHog learns no user name."""
     return hashlib.sha256(f"inlet user {sub}".encode()).hexdigest()[:32]
 
 

@@ -1,6 +1,6 @@
-"""Errors as HTTP answers: the one table, the two envelopes, and the same for OpenAPI.
+"""Errors as HTTP answers: one table of statuses and codes, two envelopes, and both for the API document.
 
-Family A answers `{"success": false, "error": {"code", "message"}}`, B and C `{"error": message, "code"}` (contract, 0).
+Image jobs answer `{"success": false, "error": {"code", "message"}}`, sessions `{"error": message, "code"}`.
 """
 
 from enum import Enum
@@ -60,17 +60,20 @@ STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {
     errors.UserNotFound: (404, "USER_NOT_FOUND"),
     errors.SpeakingSessionNotFound: (404, "SESSION_NOT_FOUND"),
 }
+ALWAYS = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedType, errors.DependencyUnavailable)
+"""What any endpoint may answer, whatever it does."""
+
 UNEXPECTED = (500, "INTERNAL_ERROR")
 UNEXPECTED_MESSAGE = "Something went wrong on our side. Please try again."
 
 
 def status_and_code(kind: type[Exception]) -> tuple[int, str]:
-    """The HTTP status and stable code of an error class; 500 `INTERNAL_ERROR` for whatever the table does not name."""
+    """Return the HTTP status and stable code of an error class: 500 `INTERNAL_ERROR` unless the table names it."""
     return next((STATUS_AND_CODE[base] for base in kind.__mro__ if base in STATUS_AND_CODE), UNEXPECTED)
 
 
 def error_body(family: Family, code: str, message: str, details: Body) -> Body:
-    """An error in its family's envelope; `nextAllowedAt` and `requestId` stand at the top in both."""
+    """Return an error in its family's envelope. `nextAllowedAt` and `requestId` stand at the top in both."""
     if family is Family.IMAGE_JOBS:
         return {"success": False, "error": {"code": code, "message": message}} | details
     top = {name: details[name] for name in ("nextAllowedAt", "requestId") if name in details}
@@ -79,13 +82,12 @@ def error_body(family: Family, code: str, message: str, details: Body) -> Body:
 
 
 def documented(family: Family, success: dict[int, Any], *kinds: type[errors.InletError]) -> dict[int, Any]:
-    """OpenAPI responses: `success` maps a status to its model (None: no body); errors are grouped by status.
+    """Return OpenAPI responses. `success` maps a status to its model (None: no body); errors are grouped by status.
 
-    What any endpoint may answer (an unreadable, too large or foreign body, an unexpected failure) is added.
+    Adds what any endpoint may answer: an unreadable, too large or foreign body, an unexpected failure.
     """
-    always = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedType, errors.DependencyUnavailable)
     codes: dict[int, list[str]] = {}
-    for kind in (*kinds, *always):
+    for kind in (*kinds, *ALWAYS):
         status, code = status_and_code(kind)
         if code not in codes.setdefault(status, []):
             codes[status].append(code)

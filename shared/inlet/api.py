@@ -1,32 +1,46 @@
-"""The HTTP edge: a Powertools resolver that knows Inlet's rules, so that a handler is only its own story.
+"""The HTTP edge: a resolver that knows Inlet's rules, so that a handler tells only its own story.
 
-What it adds to every endpoint: the body limit, strict JSON, `Idempotency-Key`, errors in the family's envelope,
-security headers, one log line, and a last resort for what nobody foresaw. `validation=False` keeps pydantic (75 ms of
-import) out of functions that only read.
+The edge adds to every endpoint: the body limit, strict JSON, `Idempotency-Key`, errors in the family's envelope,
+security headers, one log line, and a last resort for unforeseen errors. It documents the refusals that follow from a
+route's method, security and body; a route names only the others (`raises=`). `validation=False` keeps pydantic (75 ms
+of import) out of functions that only read.
 """
 
-import base64
+import inspect
 import json
 import time
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args, get_origin
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from inlet import answers, authentication, idempotency, json_body
+from inlet import answers, headers, idempotency, request_body
 from inlet.answers import Family
-from inlet.errors import InletError, InvalidRequest, RouteNotFound, UnsupportedType, ValidationFailed
+from inlet.errors import (
+    IdempotencyInProgress,
+    IdempotencyMismatch,
+    InletError,
+    InvalidRequest,
+    RouteNotFound,
+    Unauthorized,
+    UnsupportedType,
+    ValidationFailed,
+)
 from inlet.logs import logger
 from inlet.settings import settings
 
 type Event = dict[str, Any]
 type Answer = dict[str, Any]
+type Security = list[dict[str, list[str]]]
+type Handler = Callable[..., Any]
 
-SESSION_TOKEN: list[dict[str, list[str]]] = [
-    {"sessionToken": []}
-]  # OpenAPI security requirements, for `security=` of a route
-OPTIONAL_SESSION_TOKEN: list[dict[str, list[str]]] = [{}, {"sessionToken": []}]
-SIGNED_IN: list[dict[str, list[str]]] = [{"jwt": []}]
+# Security of a route, as OpenAPI writes it.
+ANYBODY: Security = []
+JOB_TOKEN: Security = [{"jobToken": []}]
+OPTIONAL_JOB_TOKEN: Security = [{}, {"jobToken": []}]
+SIGNED_IN: Security = [{"jwt": []}]
 
 _FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 _HEADERS = {
@@ -37,33 +51,105 @@ _HEADERS = {
 }
 
 
-class Resolver(APIGatewayHttpResolver):
-    """One function's endpoint. Refuses to start where a local bypass is set on a deployed stage."""
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A registered endpoint. `raises` are the errors it names; `implied` follow from its method, security and body."""
 
-    def __init__(self, family: Family, *, validation: bool, max_form_bytes: int) -> None:
+    method: str
+    path: str
+    handler: Handler
+    raises: Sequence[type[InletError]]
+    implied: Sequence[type[InletError]]
+
+
+class Resolver:
+    """The endpoint of one function, or the few of one protocol. Takes forms only up to `max_form_bytes`.
+
+    Refuses to start where a local bypass is set on a deployed stage.
+    """
+
+    def __init__(self, family: Family, *, validation: bool = True, max_form_bytes: int = 0) -> None:
         settings.refuse_unsafe()
-        super().__init__(enable_validation=validation, json_body_deserializer=json_body.loads, serializer=_serialize)
         self.family = family
+        self.routes: list[Route] = []
+        self.powertools = APIGatewayHttpResolver(
+            enable_validation=validation, json_body_deserializer=request_body.loads, serializer=_serialize
+        )
+        self.powertools.exception_handler(Exception)(self._refuse)
+        self._validates = validation
         self._max_form_bytes = max_form_bytes
-        self.exception_handler(Exception)(self._refuse)
+
+    def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Register a GET; the options are those of `route`."""
+        return self.route("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Register a POST; the options are those of `route`."""
+        return self.route("POST", path, **options)
+
+    def delete(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
+        """Register a DELETE; the options are those of `route`."""
+        return self.route("DELETE", path, **options)
+
+    def route(
+        self,
+        method: str,
+        path: str,
+        *,
+        raises: Sequence[type[InletError]] = (),
+        security: Security = ANYBODY,
+        status: int = 200,
+        replies: dict[int, Any] | None = None,
+        openapi: dict[str, Any] | None = None,
+    ) -> Callable[[Handler], Handler]:
+        """Register a handler and document its answers.
+
+        `status` is the success's; its body is what the handler is annotated to return. `replies` says both where there
+        are several (None: no body). `openapi` adds to the operation what no annotation tells.
+        """
+
+        def register(handler: Handler) -> Handler:
+            implied = self._implied_refusals(method, path, security, handler)
+            self.routes.append(Route(method, path, handler, raises, implied))
+            self.powertools.route(
+                path,
+                method,
+                security=security or None,
+                status_code=status,
+                responses=answers.documented(self.family, replies or {status: _reply(handler)}, *implied, *raises),
+                openapi_extensions=openapi,
+            )(handler)
+            return handler
+
+        return register
+
+    def _implied_refusals(self, method: str, path: str, security: Security, handler: Handler) -> list[type[InletError]]:
+        implied: list[type[InletError]] = []
+        if security:
+            implied.append(Unauthorized)
+        texts_in_path = {name for name, kind in _parameters(handler).items() if f"<{name}>" in path and kind is str}
+        if self._validates and _parameters(handler).keys() - texts_in_path:
+            implied.append(ValidationFailed)
+        if method == "POST":
+            implied += [IdempotencyMismatch, IdempotencyInProgress]
+        return implied
 
     @property
     def event(self) -> Event:
         """The request as API Gateway sent it (payload format 2.0)."""
-        return self.current_event.raw_event
+        return self.powertools.current_event.raw_event
 
     @property
     def body(self) -> bytes:
-        """The request's body, as bytes."""
-        body: str = self.event.get("body") or ""
-        return base64.b64decode(body) if self.event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+        """The request's body."""
+        return request_body.content(self.event)
 
     def lambda_handler(self, event: Event, context: Any) -> Answer:
-        """Answer one request; raises nothing."""
+        """Answer one request. Raises nothing."""
         started = time.perf_counter()
         try:
             self._check_body(event)
-            answer = idempotency.replayed(event, lambda: self.resolve(event, context))
+            answer = idempotency.replayed(event, lambda: self.powertools.resolve(event, context))
         except Exception as error:  # noqa: BLE001 - the last resort before API Gateway's own 500
             refused = self._refuse(error, request_id=context.aws_request_id)
             answer = {"statusCode": refused.status_code, "body": refused.body, "headers": refused.headers}
@@ -81,44 +167,48 @@ class Resolver(APIGatewayHttpResolver):
         return answer
 
     def _check_body(self, event: Event) -> None:
-        """Size, and kind: Powertools fills a model from a form too, past everything strict JSON refuses."""
-        kind, *parameters = event["headers"].get("content-type", "").split(";", 1)
-        kind = kind.strip().lower()
-        if kind:  # the type means the same in capitals, but not to Powertools; a form's boundary stays as it is
-            event["headers"]["content-type"] = ";".join([kind, *parameters])
+        """Hold a body to its size, and refuse a form where none is expected.
+
+        Powertools would fill a model from a form too, past everything that strict JSON refuses.
+        """
+        declared = event["headers"].get("content-type", "")
+        kind = headers.media_type(declared)
+        if kind:  # a type means the same in capitals, but not to Powertools; a form's boundary stays as it is
+            event["headers"]["content-type"] = kind + declared[len(declared.partition(";")[0]) :]
         is_form = bool(event.get("body")) and kind.startswith(_FORMS)
         if is_form and not self._max_form_bytes:
             raise UnsupportedType("The request body must be JSON.")
-        json_body.check_size(_body_size(event), self._max_form_bytes if is_form else json_body.MAX_BYTES)
+        limit = self._max_form_bytes if is_form else request_body.MAX_BYTES
+        request_body.check_size(len(request_body.content(event)), limit)
 
     def _refuse(self, error: Exception, request_id: str | None = None) -> Response[str]:
-        error = _ours(error)
+        error = _translated(error)
         status, code = answers.status_and_code(type(error))
-        message, details, headers = answers.UNEXPECTED_MESSAGE, {}, {}
+        message, details, sent = answers.UNEXPECTED_MESSAGE, {}, {}
         if status == answers.UNEXPECTED[0]:
-            request_id = request_id or self.lambda_context.aws_request_id
+            request_id = request_id or self.powertools.lambda_context.aws_request_id
             _log_failure(error, request_id)
             details = {"requestId": request_id}
         if isinstance(error, InletError) and code != answers.UNEXPECTED[1]:
             message, details = str(error), details | error.details
             if error.retry_after_seconds is not None:
-                headers["retry-after"] = str(error.retry_after_seconds)
+                sent["retry-after"] = str(error.retry_after_seconds)
         body = answers.error_body(self.family, code, message, details)
-        return Response(status, "application/json", _serialize(body), headers)
+        return Response(status, "application/json", _serialize(body), sent)
 
 
-def resolver(family: Family, *, validation: bool = True, max_form_bytes: int = 0) -> Resolver:
-    """The resolver of one function, to register its route on. It takes forms only within a limit of their own."""
-    return Resolver(family, validation=validation, max_form_bytes=max_form_bytes)
+def _parameters(handler: Handler) -> dict[str, Any]:
+    return {name: parameter.annotation for name, parameter in inspect.signature(handler).parameters.items()}
 
 
-def session_token(app: Resolver) -> str:
-    """The caller's `X-Session-Token`; raises `Unauthorized` when there is none."""
-    return authentication.require_session_token(app.event)
+def _reply(handler: Handler) -> Any:
+    """Return the model a handler is annotated to return; of a reply with its status, the reply."""
+    annotation = inspect.signature(handler).return_annotation
+    return get_args(annotation)[0] if get_origin(annotation) is tuple else annotation
 
 
-def _ours(error: Exception) -> Exception:
-    """Powertools' own refusals as ours; everything else as it is."""
+def _translated(error: Exception) -> Exception:
+    """Turn Powertools' own refusals into Inlet's; return any other error as it is."""
     if isinstance(error, NotFoundError):
         return RouteNotFound()
     if isinstance(error, UnicodeDecodeError):
@@ -141,11 +231,6 @@ def _log_failure(error: Exception, request_id: str) -> None:
         logger.error("failed", extra=extra)
     else:
         logger.exception("failed", exc_info=error, extra={"request_id": request_id})
-
-
-def _body_size(event: Event) -> int:
-    body = event.get("body") or ""
-    return len(base64.b64decode(body)) if event.get("isBase64Encoded") else len(body.encode("utf-8", "surrogatepass"))
 
 
 def _serialize(body: Any) -> str:

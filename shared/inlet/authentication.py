@@ -1,4 +1,4 @@
-"""Who is calling: the bearer of an upload's token (family A), a signed-in user (B and C), or an address (limits)."""
+"""Who calls: the bearer of a job token (image jobs), a signed-in user (the sessions), or an address (limits)."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -10,40 +10,42 @@ from inlet.settings import settings
 
 type Event = dict[str, Any]
 
-SESSION_TOKEN_HEADER = "x-session-token"  # noqa: S105 - a header's name
+JOB_TOKEN_HEADER = "x-session-token"  # noqa: S105 - a header's name
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A signed-in user: `sub` identifies; the rest is what the identity provider tells."""
+    """A signed-in user. `sub` identifies; e-mail and name are what the identity provider tells."""
 
     sub: str
     email: str | None = None
     name: str | None = None
 
 
-def session_token(event: Event) -> str | None:
-    """The upload token the caller presents, if any. API Gateway lower-cases header names."""
-    return (event.get("headers") or {}).get(SESSION_TOKEN_HEADER) or None
+def job_token(event: Event) -> str | None:
+    """Return the job token the caller presents, or None. API Gateway lower-cases header names."""
+    return (event.get("headers") or {}).get(JOB_TOKEN_HEADER) or None
 
 
-def require_session_token(event: Event) -> str:
-    """The upload token; raises `Unauthorized` before anything is read when there is none."""
-    if token := session_token(event):
+def require_job_token(event: Event) -> str:
+    """Return the job token. Raise `Unauthorized` where there is none, before anything is read."""
+    if token := job_token(event):
         return token
     raise Unauthorized("The X-Session-Token header is missing.")
 
 
-def check_session_token(token: str, stored_hash: str) -> None:
-    """Raise `Unauthorized` unless the token is the one whose hash is stored (constant time)."""
+def check_job_token(token: str, stored_hash: str) -> None:
+    """Raise `Unauthorized` unless the token has the stored hash (compared in constant time)."""
     if not identifiers.token_matches(token, stored_hash):
         raise Unauthorized("The X-Session-Token does not belong to this upload.")
 
 
 def current_user(event: Event) -> User:
-    """The user the gateway's JWT authorizer vouches for; `DEV_USER_SUB` under `AUTH_BYPASS`; else `Unauthorized`."""
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    claims = (authorizer.get("jwt") or {}).get("claims") or {}
+    """Return the user the gateway's JWT authorizer vouches for; under `AUTH_BYPASS` the user `DEV_USER_SUB`.
+
+    Raises `Unauthorized` where there is neither.
+    """
+    claims = _claims(event)
     if sub := claims.get("sub"):
         return User(sub=sub, email=claims.get("email"), name=claims.get("name"))
     if settings.auth_bypass:
@@ -52,7 +54,10 @@ def current_user(event: Event) -> User:
 
 
 def client_network(event: Event) -> str:
-    """The client's address as the gateway saw it, never from a header; an IPv6 client is its /64 (one subscriber)."""
+    """Return the client's network: an IPv4 address, or the /64 of an IPv6 address, which is one subscriber's.
+
+    The address is the one API Gateway saw, never a header's.
+    """
     address = ipaddress.ip_address(event["requestContext"]["http"]["sourceIp"])
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
@@ -62,10 +67,16 @@ def client_network(event: Event) -> str:
 
 
 def caller(event: Event) -> str:
-    """One string per caller, to keep callers' Idempotency-Keys apart: the user, the token's hash, or the address."""
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    if sub := ((authorizer.get("jwt") or {}).get("claims") or {}).get("sub"):
+    """Return one string per caller, which keeps callers' Idempotency-Keys apart: the user, the token's hash, or the
+    network."""
+    if sub := _claims(event).get("sub"):
         return f"user {sub}"
-    if token := session_token(event):
+    if token := job_token(event):
         return f"token {identifiers.token_hash(token)}"
     return f"address {client_network(event)}"
+
+
+def _claims(event: Event) -> dict[str, Any]:
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    claims: dict[str, Any] = (authorizer.get("jwt") or {}).get("claims") or {}
+    return claims

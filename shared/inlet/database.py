@@ -1,10 +1,12 @@
 """The Postgres connection: one a process, opened on first use, replaced when it breaks.
 
 Written for Lambda behind a transaction pooler (Neon, RDS Proxy, PgBouncer): autocommit, no prepared statements, no
-session state. Every call is one unit that is run again, whole, on a new connection when the old one breaks under it.
-That is safe because every statement in `tables/` is conditional: running it twice changes nothing the second time. No
-psycopg exception for a lost or refused connection leaves this module: it is `DatabaseUnavailable`. Others are bugs
-and crash.
+session state. If the connection breaks, the whole call is retried once on a new one. The server may have run the first
+try already. That is safe because the statements of the table modules are conditional: run again, they change nothing.
+Two count instead, and then count twice: a hit on a rate limit, and a sampled poll's event.
+
+No psycopg exception for a lost or refused connection leaves this module: it becomes `DatabaseUnavailable`. Any other is
+a bug and crashes.
 """
 
 import select
@@ -26,27 +28,27 @@ _open: Connection | None = None
 
 
 def fetch_one(statement: LiteralString, parameters: Parameters) -> dict[str, Any] | None:
-    """Run one statement in one round trip; its first row, or None."""
+    """Run one statement in one round trip. Return its first row, or None."""
     return run(lambda connection: _rows(connection, dict_row, statement, parameters).fetchone())
 
 
 def fetch_one_as[T](kind: type[T], statement: LiteralString, parameters: Parameters) -> T | None:
-    """Like `fetch_one`, with the columns as the arguments of `kind`."""
+    """Do as `fetch_one`, with the columns as the arguments of `kind`."""
     return run(lambda connection: _rows(connection, class_row(kind), statement, parameters).fetchone())
 
 
 def fetch_all(statement: LiteralString, parameters: Parameters) -> list[dict[str, Any]]:
-    """Run one statement in one round trip; all its rows."""
+    """Run one statement in one round trip. Return all its rows."""
     return run(lambda connection: _rows(connection, dict_row, statement, parameters).fetchall())
 
 
 def execute(statement: LiteralString, parameters: Parameters) -> int:
-    """Run one statement in one round trip; the number of rows it changed."""
+    """Run one statement in one round trip. Return the number of rows it changed."""
     return run(lambda connection: connection.execute(statement, parameters).rowcount)
 
 
 def run[T](work: Callable[[Connection], T]) -> T:
-    """Run `work`, once more on a new connection if the first breaks; then raises `DatabaseUnavailable`."""
+    """Run `work`, and once more on a new connection if the first one breaks. Then raise `DatabaseUnavailable`."""
     try:
         return work(_connection())
     except (psycopg.OperationalError, psycopg.InterfaceError):
@@ -60,7 +62,7 @@ def run[T](work: Callable[[Connection], T]) -> T:
 
 
 def close() -> None:
-    """Close the connection; the next call opens another."""
+    """Close the connection. The next call opens another."""
     global _open
     if _open is not None:
         _open.close()

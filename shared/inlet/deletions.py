@@ -1,4 +1,4 @@
-"""Objects whose row is gone: one attempt to delete them at once; what fails is noted already, and the sweeper's."""
+"""One attempt to delete an object whose row is gone. The sweeper repeats what fails."""
 
 from inlet import object_deletions_table, storage
 from inlet.errors import DependencyUnavailable
@@ -6,7 +6,7 @@ from inlet.logs import logger
 
 
 def attempt(key: str) -> None:
-    """Delete an object that `object_deletions` holds. Never fails, and takes no longer than a caller may wait."""
+    """Delete an object that `object_deletions` lists. Never fails; gives up after five seconds."""
     try:
         storage.delete(key, patiently=False)
         object_deletions_table.done(key)

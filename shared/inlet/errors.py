@@ -1,7 +1,15 @@
-"""What can go wrong, as exceptions that know nothing of HTTP (`answers.py` translates them, in one table).
+"""What can go wrong, as exceptions that know nothing of HTTP. `answers.py` translates them, in one table.
+
+    InletError
+    ├── the request itself        InvalidRequest (RequestTooLarge, InstructionMissing), ValidationFailed, Unauthorized …
+    ├── image jobs                UploadNotFound, AlreadyConfirmed, NotUploaded, AlreadyProcessing (AttemptsExhausted) …
+    ├── upload sessions           UploadSessionNotFound, FileNotDeclared, PartsMismatch, ContentMismatch …
+    ├── speaking sessions         MissingAudio, InvalidRecording, SpeakingSessionNotFound …
+    ├── StageError                of the workflow: its Retry and Catch match on the class names
+    ├── DependencyUnavailable     DatabaseUnavailable, StorageUnavailable, WorkflowUnavailable
+    └── of the bucket             ObjectMissing, ObjectExists, MultipartUploadGone, PartsRefused: callers translate them
 
 `str(error)` is always fit to be shown to a person and holds no secret. `details` carries what helps a client recover.
-Class names of workflow errors are also the names the state machine's Retry and Catch match on.
 """
 
 from typing import Any, ClassVar
@@ -86,7 +94,7 @@ class IdempotencyInProgress(InletError):
     retry_after_seconds = 1
 
 
-# Image uploads
+# Image jobs
 
 
 class UploadNotFound(InletError):
@@ -221,20 +229,20 @@ class FilesIncomplete(InletError):
 
 
 class FinalizeInProgress(InletError):
-    """Somebody is finalizing the session, or there is more to look into than one call may take."""
+    """Another call is finalizing the session, or verification needs another call."""
 
     message = "This upload session is being finalized. Please ask again."
     retry_after_seconds = 1
 
 
 class ContentMismatch(InletError):
-    """Files are not what they were declared to be; `details["files"]` names them."""
+    """Files are not what they were declared to be. `details["files"]` names them and what differs."""
 
     message = "Some files are not what they were declared to be. Please upload them again."
 
 
 class UploadSessionCompleted(InletError):
-    """A finalized session is not aborted: its files are in use."""
+    """The session is completed: its files are in use, so it is not aborted."""
 
     message = "This upload session is completed and can no longer be aborted."
 
@@ -374,7 +382,7 @@ class MultipartUploadGone(InletError):
 
 
 class PartsRefused(InletError):
-    """The bucket refuses to assemble these parts: one is missing, another, or too small."""
+    """The bucket refuses to assemble the parts: one is missing, has another ETag, or is too small."""
 
     message = "The parts do not make a file."
 
@@ -384,6 +392,12 @@ class ObjectExists(InletError):
 
     message = "The stored file already exists."
 
+
+# Errors that several endpoints answer, named together
+
+OF_AN_UPLOAD_SESSION = (UploadSessionNotFound, UploadSessionClosed)
+OF_A_SESSION_FILE = (*OF_AN_UPLOAD_SESSION, SessionFileNotFound, FileAlreadyCompleted)
+OF_A_SPEAKING_SESSION = (UserNotFound, SpeakingSessionNotFound)
 
 PUBLIC_STAGE_ERRORS = frozenset({ImageRejected.__name__, GenerationBlocked.__name__})
 """Stage errors whose message is written for the image's owner; every other one becomes a generic sentence."""

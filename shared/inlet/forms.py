@@ -1,6 +1,6 @@
 """Forms as browsers send them (multipart/form-data, RFC 7578), read within bounds by the `multipart` library.
 
-No exception of the library leaves this module. File names are read by nobody.
+No exception of the library leaves this module. File names are ignored.
 """
 
 from dataclasses import dataclass, field
@@ -34,16 +34,16 @@ class Form:
 
 
 def boundary(content_type: str) -> str:
-    """The line that separates a form's parts, as its Content-Type names it; empty where it is no form."""
+    """Return the boundary that a form's Content-Type names; empty for another type."""
     media_type, options = parse_options_header(content_type)
     named: str = options.get("boundary", "") if media_type == MEDIA_TYPE else ""
     return named
 
 
 def parse(content_type: str, body: bytes) -> Form:
-    """Read a form; raises `InvalidRequest` for one that is malformed, repeats a name, or goes beyond the bounds.
+    """Read a form. Raise `InvalidRequest` if it is malformed, repeats a name, or exceeds the bounds.
 
-    A part is a file when it has a file name, or a type other than text. An input that was left empty is no file.
+    A part is a file when it has a file name, or a type other than text. An empty file input is left out.
     """
     form = Form()
     try:

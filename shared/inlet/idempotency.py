@@ -1,11 +1,10 @@
-"""`Idempotency-Key`: the same key, caller and body replay the first answer for 24 hours (contract, section 0).
+"""`Idempotency-Key`: the same key, caller and body replay the first answer for 24 hours (docs/api.md).
 
-Only successful answers are kept: a refusal changed nothing, so a retry may simply try again. The stored answer can
-hold a session token or presigned URLs, so it is encrypted (AES-256-GCM) under a key derived from the caller's
-Idempotency-Key, of which the table has only a hash: who reads the table can read no answer.
+Only successful answers are kept: a refusal changed nothing, so a retry may simply try again. A stored answer can hold
+a job token or presigned URLs. So it is encrypted (AES-256-GCM) under a key derived from the caller's Idempotency-Key,
+of which the table has only a hash: a reader of the table can read no answer.
 """
 
-import base64
 import hashlib
 import hmac
 import json
@@ -13,29 +12,31 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from inlet import authentication, idempotency_keys_table, identifiers
+from inlet import authentication, idempotency_keys_table, identifiers, request_body
 from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest
 
 type Event = dict[str, Any]
 type Answer = dict[str, Any]
 
 HEADER = "idempotency-key"
-MAX_KEY_LENGTH = 255
+KEY = "[!-~]{1,255}"
+"""What a key may be: visible ASCII characters. A regular expression, also of the API document."""
+
 _NONCE_BYTES = 12
 _BOUNDARY = re.compile(r'multipart/form-data;.*?\bboundary="?([^\s";]+)', re.IGNORECASE)
 
 
 def replayed(event: Event, compute: Callable[[], Answer]) -> Answer:
-    """The stored answer if this request had one; else `compute()`, stored when it succeeded.
+    """Return the stored answer if this request had one; else run `compute()` and store its answer if it succeeded.
 
-    Raises `IdempotencyMismatch` for another body under the same key, `IdempotencyInProgress` while the first runs.
-    A first request that died is taken over when its lease lapses (a minute, longer than any endpoint may run).
+    Raises `IdempotencyMismatch` for another body under the same key, `IdempotencyInProgress` while the first request
+    runs. When a first request dies, the next one takes over after its lease: a minute, longer than any endpoint runs.
     """
     key = (event.get("headers") or {}).get(HEADER)
     if key is None or event["requestContext"]["http"]["method"] != "POST":
         return compute()
-    if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isprintable():
-        raise InvalidRequest(f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} printable characters.")
+    if not re.fullmatch(KEY, key):
+        raise InvalidRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.")
 
     scope = f"{authentication.caller(event)}\n{event['requestContext']['http']['path']}\n{key}"
     key_hash = hashlib.sha256(scope.encode()).hexdigest()
@@ -61,9 +62,8 @@ def replayed(event: Event, compute: Callable[[], Answer]) -> Answer:
 
 
 def _content(event: Event) -> bytes:
-    """The body, less a form's boundary: browsers draw a new one for every attempt at the same form."""
-    body = event.get("body") or ""
-    content = base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
+    """Return the body without a form's boundary: browsers draw a new one for every attempt at the same form."""
+    content = request_body.content(event)
     boundary = _BOUNDARY.match(event["headers"].get("content-type", ""))
     return content.replace(boundary[1].encode(), b"") if boundary else content
 

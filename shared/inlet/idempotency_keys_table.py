@@ -1,9 +1,8 @@
-"""Answers kept under callers' Idempotency-Keys, and the lease of the request that computes one."""
+"""The `idempotency_keys` table: answers kept under callers' keys, and the lease of the request that computes one."""
 
-import uuid
 from dataclasses import dataclass
 
-from inlet import database
+from inlet import database, identifiers
 
 LEASE_SECONDS = 60
 KEEP_HOURS = 24
@@ -11,7 +10,7 @@ KEEP_HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The row as it stands after a claim; `won` says that the caller is the one to compute the answer."""
+    """The row as it stands after a claim. `won` says that this caller computes the answer."""
 
     request_hash: str
     answer: bytes | None
@@ -52,7 +51,7 @@ DELETE FROM idempotency_keys WHERE key_hash = ANY(ARRAY(
 
 def claim(key_hash: str, request_hash: str) -> Claim:
     """Take the lease, or read what stands there. A lapsed lease is taken over; a lapsed answer is forgotten."""
-    token = str(uuid.uuid4())
+    token = identifiers.new_uuid()
     row = None
     while row is None:  # None: a racing insert is not in this statement's snapshot yet, but is in the next one's
         row = database.fetch_one(
@@ -69,7 +68,7 @@ def claim(key_hash: str, request_hash: str) -> Claim:
 
 
 def keep(key_hash: str, token: str, answer: bytes) -> None:
-    """Keep the answer, if the lease is still ours."""
+    """Keep the answer, if this request still holds the lease."""
     database.execute(_KEEP, {"key_hash": key_hash, "token": token, "answer": answer})
 
 
@@ -79,5 +78,5 @@ def release(key_hash: str, token: str) -> None:
 
 
 def purge(limit: int) -> int:
-    """Delete up to `limit` rows past their 24 hours; the number deleted."""
+    """Delete up to `limit` rows past their 24 hours. Return the number deleted."""
     return database.execute(_PURGE, {"limit": limit})

@@ -1,4 +1,7 @@
-"""Ids, tokens and keys: where randomness enters. Tests replace `random_bytes`; everything else here is derived."""
+"""Ids and tokens: random ones, made of `random_bytes`, which tests replace, and ids derived from others.
+
+Only cuid2, which makes upload ids, brings randomness of its own.
+"""
 
 import base64
 import hashlib
@@ -16,38 +19,38 @@ _UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | 
 
 
 def new_upload_id() -> str:
-    """A cuid2: unguessable, sortable by nothing, safe in a URL and in a key."""
+    """Return a cuid2: unguessable, in no order, safe in a URL and in an object key."""
     upload_id: str = _cuid().generate()
     return upload_id
 
 
 def new_uuid() -> str:
-    """A random UUID (version 4)."""
+    """Return a random UUID (version 4)."""
     return str(uuid.UUID(bytes=random_bytes(16), version=4))
 
 
 def canonical_uuid(text: str) -> str | None:
-    """A UUID from a path in lower case, or None for what is none: no row has the id None."""
+    """Return the text in lower case, or None if it is not a UUID (None matches no row)."""
     return text.lower() if _UUID.fullmatch(text) else None
 
 
-def new_session_token() -> str:
-    """32 random bytes, base64url without padding (43 characters)."""
+def new_token() -> str:
+    """Return 32 random bytes, base64url without padding (43 characters)."""
     return base64.urlsafe_b64encode(random_bytes(32)).rstrip(b"=").decode()
 
 
 def token_hash(token: str) -> str:
-    """What is stored of a token: its SHA-256, in hexadecimal."""
+    """Return the SHA-256 of a token in hexadecimal: all that is stored of it."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def token_matches(token: str, stored_hash: str) -> bool:
-    """Compare a presented token with the stored hash in constant time."""
+    """Tell whether a presented token has the stored hash, in constant time."""
     return hmac.compare_digest(token_hash(token), stored_hash)
 
 
 def result_id_for(upload_id: str) -> str:
-    """The one result id of a job: derived, so that every retry and every attempt writes under the same keys."""
+    """Return the one result id of a job. It is derived, so every retry and every attempt writes under the same keys."""
     number = int.from_bytes(hashlib.sha256(f"result:{upload_id}".encode()).digest())
     digits: list[str] = []
     while len(digits) < 23:
@@ -57,7 +60,7 @@ def result_id_for(upload_id: str) -> str:
 
 
 def event_uuid(name: str, subject: str) -> str:
-    """A UUID that is the same for the same event of the same subject, so PostHog can drop a repeated delivery."""
+    """Return the same UUID for the same event of the same subject, so that PostHog drops a repeated delivery."""
     digest = bytearray(hashlib.sha256(f"inlet:{name}:{subject}".encode()).digest()[:16])
     digest[6] = digest[6] & 0x0F | 0x80  # version 8: a name-based UUID of our own (RFC 9562, 5.8)
     digest[8] = digest[8] & 0x3F | 0x80

@@ -1,4 +1,4 @@
-"""Rate limits, checked before anything else is written."""
+"""Rate limits. An endpoint checks them before it writes anything else."""
 
 import hashlib
 

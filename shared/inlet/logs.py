@@ -1,6 +1,6 @@
-"""The logger: JSON on AWS, plain lines locally; either way secrets and personal data are cut out of the final text.
+"""The logger: JSON on AWS, plain lines locally. It cuts secrets and personal data out of the final text.
 
-Code should not log them in the first place. The cut is the last resort, for exceptions that quote what they were given.
+Code should not log them in the first place. The cut is a last resort, for exceptions that quote their input.
 """
 
 import re

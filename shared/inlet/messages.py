@@ -1,9 +1,9 @@
-"""How every request and reply is written: camelCase outside, snake_case inside, unknown fields ignored."""
+"""The base of requests and replies: camelCase outside, snake_case inside, unknown fields ignored."""
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer
+from pydantic import BaseModel, ConfigDict, PlainSerializer, StringConstraints
 from pydantic.alias_generators import to_camel
 
 from inlet.times import iso_utc
@@ -16,3 +16,6 @@ class Model(BaseModel):
 
 
 type Timestamp = Annotated[datetime, PlainSerializer(iso_utc, return_type=str)]
+
+type Sha256 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+"""A SHA-256 in base64."""

@@ -1,7 +1,7 @@
-"""Multipart uploads: a file that arrives in parts, each PUT by the client straight to the bucket.
+"""Multipart uploads of S3: a file that arrives in parts, each PUT by the client straight to the bucket.
 
-An upload is open from `begin` until `complete`, which makes the object, or `abort`, which drops the parts. Only calls
-that S3 and R2 both know. Besides what `storage` raises: `MultipartUploadGone`, `PartsRefused`.
+An upload is open from `begin` until `complete`, which makes the object, or `abort`, which drops the parts. Errors are
+those of `storage`.
 """
 
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from inlet.settings import settings
 from inlet.storage import bare_etag, client, presigned, translated
 
 S3_PAGE = 1000
-"""The most that S3 lists in one answer, of parts and of uploads."""
+"""How many parts, or uploads, S3 lists at most in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadedPart:
-    """A part that the bucket has; the ETag is without quotes, the size in bytes."""
+    """A part that the bucket has. The ETag is without quotes, the size in bytes."""
 
     number: int
     etag: str
@@ -26,19 +26,19 @@ class UploadedPart:
 
 
 def begin(key: str, *, content_type: str) -> str:
-    """Open a multipart upload; its id."""
+    """Open a multipart upload. Return its id."""
     with translated():
         return client().create_multipart_upload(Bucket=settings.bucket, Key=key, ContentType=content_type)["UploadId"]
 
 
 def sign_part(key: str, upload_id: str, number: int, *, size: int, seconds: int) -> str:
-    """A URL to PUT one part to, of exactly this size: a part of another size is refused by the bucket."""
+    """Sign the PUT of one part of exactly `size` bytes: the bucket refuses any other size."""
     parameters = {"UploadId": upload_id, "PartNumber": number, "ContentLength": size}
     return presigned("upload_part", key, parameters, {}, seconds).url
 
 
 def uploaded_parts(key: str, upload_id: str, *, first: int, last: int) -> Iterator[UploadedPart]:
-    """The parts the bucket has between two numbers, both included, by number."""
+    """Yield the parts that the bucket has from number `first` to `last`, in order."""
     before = first - 1
     while before < last:
         page: Any = {"PartNumberMarker": before} if before else {}
@@ -59,7 +59,7 @@ def uploaded_parts(key: str, upload_id: str, *, first: int, last: int) -> Iterat
 
 
 def complete(key: str, upload_id: str, etags: dict[int, str]) -> str:
-    """Make the object of these parts (number to ETag without quotes); its ETag."""
+    """Assemble the object from its parts (number to ETag without quotes). Return the object's ETag."""
     parts: Any = [{"PartNumber": number, "ETag": f'"{etags[number]}"'} for number in sorted(etags)]
     with translated():
         answer = client().complete_multipart_upload(
@@ -69,7 +69,7 @@ def complete(key: str, upload_id: str, etags: dict[int, str]) -> str:
 
 
 def abort(key: str, upload_id: str) -> None:
-    """Drop the parts; fine if the upload is no longer open."""
+    """Drop the parts. Does nothing if the upload is no longer open."""
     try:
         with translated():
             client().abort_multipart_upload(Bucket=settings.bucket, Key=key, UploadId=upload_id)
@@ -78,13 +78,13 @@ def abort(key: str, upload_id: str) -> None:
 
 
 def abort_all(prefix: str) -> int:
-    """Drop every open upload whose key begins so, known to a row or not; how many there were."""
+    """Abort every open upload under `prefix`, known to a row or not. Return how many there were."""
     dropped: set[tuple[str, str]] = set()
     while True:
         with translated():
             answer = client().list_multipart_uploads(Bucket=settings.bucket, Prefix=prefix, MaxUploads=S3_PAGE)
         open_uploads = {(upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", [])}
-        # What was dropped may be listed a moment longer (a part was on its way): the next sweep's business.
+        # S3 may list a dropped upload a moment longer when a part was on its way; the next sweep sees to it.
         if not open_uploads - dropped:
             return len(dropped)
         for key, upload_id in open_uploads - dropped:

@@ -1,4 +1,7 @@
-"""Objects to delete: noted in the statement that drops their row, deleted by the sweeper, so that none is orphaned."""
+"""The `object_deletions` table: objects to delete.
+
+The statement that drops an object's row notes its key here, and the sweeper deletes it. So no object is orphaned.
+"""
 
 from inlet import database
 
@@ -26,15 +29,15 @@ INSERT INTO object_deletions (key) VALUES (%(key)s) ON CONFLICT (key) DO UPDATE 
 
 
 def due(limit: int) -> list[str]:
-    """Up to `limit` keys to delete now; each comes again in five minutes unless `done` is told."""
+    """Return up to `limit` keys to delete now. Each comes again in five minutes unless `done` is told."""
     return [row["key"] for row in database.fetch_all(_DUE, {"limit": limit, "retry": RETRY_SECONDS})]
 
 
 def done(key: str) -> None:
-    """The bucket has deleted it. Where a PUT signed earlier could still land, the key comes once more after that."""
+    """Record that the object is deleted. If a PUT signed earlier could still land, its key is due once more after."""
     database.execute(_DONE, {"key": key})
 
 
 def note(key: str) -> None:
-    """An object came back, or came late: delete it with the next sweep."""
+    """Have the next sweep delete an object that came back, or came late."""
     database.execute(_NOTE, {"key": key})

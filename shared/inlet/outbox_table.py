@@ -1,4 +1,4 @@
-"""The outbox of analytics events: written with the change they report, in its statement, delivered by a schedule."""
+"""The `outbox_events` table. An event is written in the statement of the change it reports; a schedule delivers it."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -47,17 +47,17 @@ class OutboxEvent(TypedDict):
 
 
 def record(changed: str, added: str = "'{}'::jsonb") -> str:
-    """The CTE `recorded`, which stores `%(events)s` if the CTE `changed` has its one row."""
+    """Return the CTE `recorded`, which stores `%(events)s` if the CTE `changed` has its one row."""
     return _RECORD.replace("{changed}", changed).replace("{added}", added)
 
 
 def record_each(changed: str) -> str:
-    """The CTE `recorded`, which stores those of `%(events)s` whose `session_id` is an `id` in the CTE `changed`."""
+    """Return the CTE `recorded`, which stores those of `%(events)s` whose `session_id` is an `id` of `changed`."""
     return _RECORD_EACH.replace("{changed}", changed)
 
 
 def parameter(*events: Event) -> str:
-    """The value of `%(events)s`."""
+    """Return the value of `%(events)s`."""
     return json.dumps([asdict(event) for event in events])
 
 
@@ -88,19 +88,19 @@ DELETE FROM outbox_events WHERE uuid = ANY(ARRAY(
 
 
 def lease(limit: int) -> Sequence[OutboxEvent]:
-    """Take up to `limit` undelivered events for a minute, oldest first; a dead deliverer's lease lapses.
+    """Lease up to `limit` undelivered events for a minute, oldest first. A dead deliverer's lease expires.
 
-    Those tried least often come first, and half as many at each further try: an event that is always refused ends up
+    Events tried least often come first, and half as many at each further try: an event that is always refused ends up
     alone, behind everything else.
     """
     return database.fetch_all(_LEASE, {"limit": limit, "lease": LEASE_SECONDS})  # type: ignore[return-value]
 
 
 def mark_sent(uuids: Iterable[str]) -> None:
-    """PostHog has acknowledged these."""
+    """Record that PostHog has acknowledged these."""
     database.execute(_SENT, {"uuids": list(uuids)})
 
 
 def purge(limit: int) -> int:
-    """Delete up to `limit` events delivered a week ago; the number deleted."""
+    """Delete up to `limit` events delivered a week ago. Return the number deleted."""
     return database.execute(_PURGE, {"limit": limit, "days": KEEP_SENT_DAYS})

@@ -1,4 +1,4 @@
-"""Fixed-window counters: one atomic statement counts a call or says when the next is allowed."""
+"""The `rate_limits` table: fixed windows. One atomic statement counts a call or says when the next is allowed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,5 +46,5 @@ def hit(key: str, *, limit: int, window_seconds: int) -> Verdict:
 
 
 def purge(limit: int) -> int:
-    """Delete up to `limit` counters of windows that are over; the number deleted."""
+    """Delete up to `limit` counters of windows that are over. Return the number deleted."""
     return database.execute(_PURGE, {"limit": limit})

@@ -1,10 +1,12 @@
-"""Settings, read lazily from the environment: the only reader of `os.environ`.
+"""Settings, read lazily from the environment. No other module reads `os.environ`.
 
-Importing a function needs no variable; asking for a missing required one raises `MissingSetting` with its name. The
-README's configuration table and template.yaml list the same names (a test holds the three together).
+Importing a function needs no variable. Asking for a required one that is missing raises `MissingSetting`, for one that
+is not a number `InvalidSetting`; both name the variable. docs/configuration.md and template.yaml list the same names (a
+test holds the three together).
 """
 
 import os
+import re
 from functools import cached_property
 from typing import Literal, cast
 
@@ -13,6 +15,10 @@ Stage = Literal["local", "dev", "staging", "prod"]
 
 class MissingSetting(Exception):
     """A required environment variable is absent or empty."""
+
+
+class InvalidSetting(Exception):
+    """An environment variable has a value that cannot be used."""
 
 
 class UnsafeSetting(Exception):
@@ -83,17 +89,17 @@ class Settings:
     @cached_property
     def max_image_bytes(self) -> int:
         """The largest image an upload may declare or carry."""
-        return int(_optional("MAX_IMAGE_BYTES", str(25 * 1024 * 1024)))
+        return _whole_number("MAX_IMAGE_BYTES", 25 * 1024 * 1024)
 
     @cached_property
     def uploads_per_hour(self) -> int:
         """Image uploads one client address may reserve in an hour."""
-        return int(_optional("UPLOADS_PER_HOUR", "10"))
+        return _whole_number("UPLOADS_PER_HOUR", 10)
 
     @cached_property
-    def sessions_per_day(self) -> int:
+    def upload_sessions_per_day(self) -> int:
         """Upload sessions one user may create in a UTC day."""
-        return int(_optional("SESSIONS_PER_DAY", "100"))
+        return _whole_number("UPLOAD_SESSIONS_PER_DAY", 100)
 
     @cached_property
     def generator(self) -> str:
@@ -118,7 +124,7 @@ class Settings:
     @cached_property
     def gemini_timeout_seconds(self) -> float:
         """Wall-clock limit of one model call."""
-        return float(_optional("GEMINI_TIMEOUT_SECONDS", "120"))
+        return float(_whole_number("GEMINI_TIMEOUT_SECONDS", 120))
 
     @cached_property
     def prompt_version(self) -> str:
@@ -171,13 +177,20 @@ class Settings:
 
 
 def _optional(name: str, default: str = "") -> str:
-    return os.environ.get(name) or default
+    return os.environ.get(name, "").strip() or default  # a secret pasted with its line's end still works
 
 
 def _required(name: str) -> str:
-    if value := os.environ.get(name):
+    if value := _optional(name):
         return value
     raise MissingSetting(f"The environment variable {name} is not set")
+
+
+def _whole_number(name: str, default: int) -> int:
+    text = _optional(name, str(default))
+    if not re.fullmatch("[0-9]{1,15}", text):
+        raise InvalidSetting(f"The environment variable {name} must be a whole number, not {text!r}")
+    return int(text)
 
 
 settings = Settings()

@@ -1,8 +1,8 @@
-"""What bytes really are, told from their beginning: no library, no guess from a name.
+"""The type of a file by its first bytes: no library, no guess from a name.
 
-`sniff` names the type of a file's head, `matches` holds a declared MIME type against it, `is_audio` answers
-for recordings. All three are total: any bytes give an answer, none raises. A type told by magic bytes stays
-the same however much more of the file is read; text can still be refuted by a later byte.
+`sniff` names the type of a file's head, `matches` holds a declared MIME type against it. Both answer for any bytes and
+raise nothing. A type told by magic bytes stays the same however much more of the file is read; a later byte can still
+refute text.
 """
 
 import codecs
@@ -96,11 +96,6 @@ def matches(declared: str, head: bytes, *, complete: bool) -> bool:
         return True
     text = _decode(head, complete=True)
     return text is not None and (media_type != "application/json" or _parses(text))
-
-
-def is_audio(head: bytes) -> bool:
-    """Tell whether a file that begins with `head` is a recording, whatever the container."""
-    return (sniff(head) or "").startswith("audio/")
 
 
 def _sniff_binary(head: bytes) -> str | None:

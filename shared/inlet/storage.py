@@ -1,9 +1,14 @@
-"""The bucket, on S3 or R2: only this module and `multipart` speak to it. Settings decide which; both know every call.
+"""The bucket, on S3 or R2. Only this module and `multipart_uploads` speak to it, in calls that both know.
 
-Objects: `uploads/{uploadId}/original.{ext}` (a client's PUT), `work/{uploadId}/generated` (the model's answer until
-it is stored), `results/{resultId}/full.{ext}` and `results/{resultId}/preview.webp`, `files/{sessionId}/{fileId}` (in
-parts). Keys are made in the code, never by a client. No botocore exception leaves this module: `ObjectMissing`,
-`ObjectExists` or `StorageUnavailable` do.
+Objects (`keys.py` makes their keys, never a client):
+    uploads/{uploadId}/original.{ext}             an image as its sender PUT it
+    work/{uploadId}/generated                     the model's answer until it is stored
+    results/{resultId}/full.{ext}, preview.webp   a finished picture and its watermarked preview
+    files/{sessionId}/{fileId}                    a file of an upload session, which arrives in parts
+    sessions/{userId}/{sessionId}/audio.{ext}     a recording
+
+No botocore exception leaves these modules. They raise `ObjectMissing`, `ObjectExists`, `MultipartUploadGone`,
+`PartsRefused` or `StorageUnavailable`.
 """
 
 import base64
@@ -32,7 +37,7 @@ _CHUNK_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """What the bucket says of an object; the ETag is without quotes."""
+    """What the bucket says of an object. `size` is in bytes, the ETag without quotes."""
 
     etag: str
     size: int
@@ -41,7 +46,7 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """A presigned URL, the headers its user must send with it, and when it lapses."""
+    """A presigned URL, the headers its user must send with it, and when it expires."""
 
     url: str
     headers: dict[str, str]
@@ -50,7 +55,7 @@ class SignedRequest:
 
 @cache
 def client(*, attempts: int = 3, read_timeout: int = 10) -> "S3Client":
-    """The S3 client, made on first use: importing this module needs no setting and opens no connection."""
+    """Return the S3 client, made on first use: importing this module needs no setting and opens no connection."""
     return boto3.client(
         "s3",
         endpoint_url=settings.s3_endpoint_url,
@@ -73,7 +78,7 @@ def client(*, attempts: int = 3, read_timeout: int = 10) -> "S3Client":
 
 
 def presign_put(key: str, *, content_type: str, size: int | None = None, sha256: str | None = None) -> SignedRequest:
-    """A PUT of exactly this object, valid 15 minutes: type, size, digest and `If-None-Match: *` are signed.
+    """Sign a PUT of exactly this object, valid 15 minutes: type, size, digest and `If-None-Match: *` are signed.
 
     `sha256` is base64. A second PUT to the key is refused by the bucket (412), so what was confirmed stays.
     """
@@ -88,20 +93,20 @@ def presign_put(key: str, *, content_type: str, size: int | None = None, sha256:
 
 
 def presign_get(key: str, *, download_name: str | None = None) -> SignedRequest:
-    """A GET of this object, valid 15 minutes; `download_name` must already be a safe Content-Disposition value."""
+    """Sign a GET of this object, valid 15 minutes. `download_name` is a safe Content-Disposition value."""
     parameters = {"ResponseContentDisposition": download_name} if download_name else {}
     return presigned("get_object", key, parameters, {}, GET_SECONDS)
 
 
 def head(key: str) -> StoredObject:
-    """What the bucket has under `key`; raises `ObjectMissing`."""
+    """Return what the bucket has under `key`. Raise `ObjectMissing`."""
     with translated():
         answer = client().head_object(Bucket=settings.bucket, Key=key)
     return StoredObject(bare_etag(answer["ETag"]), answer["ContentLength"], answer.get("ContentType", ""))
 
 
 def exists(key: str) -> bool:
-    """Whether the bucket has an object under `key`."""
+    """Tell whether the bucket has an object under `key`."""
     try:
         head(key)
     except ObjectMissing:
@@ -110,14 +115,14 @@ def exists(key: str) -> bool:
 
 
 def read(key: str, *, etag: str | None = None) -> bytes:
-    """The object's bytes; raises `ObjectMissing` if there is none, or none with this ETag."""
+    """Return the object's bytes. Raise `ObjectMissing` if there is none, or none with this ETag."""
     condition: Any = {"IfMatch": f'"{etag}"'} if etag else {}
     with translated():
         return client().get_object(Bucket=settings.bucket, Key=key, **condition)["Body"].read()
 
 
 def read_head(key: str, length: int) -> tuple[StoredObject, bytes]:
-    """What the bucket has under `key`, and its first `length` bytes, in one call; raises `ObjectMissing`."""
+    """Return what the bucket has under `key` and its first `length` bytes, in one call. Raise `ObjectMissing`."""
     with translated():
         answer = client().get_object(Bucket=settings.bucket, Key=key, Range=f"bytes=0-{length - 1}")
         size = int(answer["ContentRange"].rpartition("/")[2])
@@ -125,9 +130,9 @@ def read_head(key: str, length: int) -> tuple[StoredObject, bytes]:
 
 
 def read_head_and_sha256(key: str, length: int) -> tuple[StoredObject, bytes, str]:
-    """Like `read_head`, with the whole object's SHA-256 (base64), in one call and bounded memory.
+    """Do as `read_head`, and return the whole object's SHA-256 (base64) too, in one call and bounded memory.
 
-    The bucket's own digest where it keeps one of the whole object; else the object is streamed and forgotten.
+    Takes the bucket's own digest where it keeps one of the whole object; else streams the object.
     """
     with translated():
         answer = client().get_object(Bucket=settings.bucket, Key=key, ChecksumMode="ENABLED")
@@ -144,7 +149,7 @@ def read_head_and_sha256(key: str, length: int) -> tuple[StoredObject, bytes, st
 
 
 def put_once(key: str, content: bytes, content_type: str) -> bool:
-    """Store under a fresh key. False if the key was taken: then the earlier bytes stand."""
+    """Store under a fresh key. Return False if the key was taken: then the earlier bytes stand."""
     try:
         with translated():
             client().put_object(
@@ -156,13 +161,13 @@ def put_once(key: str, content: bytes, content_type: str) -> bool:
 
 
 def delete(key: str, *, patiently: bool = True) -> None:
-    """Remove the object; fine if there is none. Impatiently: one attempt of 5 seconds at most."""
+    """Delete the object if there is one. Impatiently: one attempt of five seconds at most."""
     with translated():
         (client() if patiently else client(attempts=1, read_timeout=3)).delete_object(Bucket=settings.bucket, Key=key)
 
 
 def delete_all(prefix: str) -> None:
-    """Remove every object whose key begins so."""
+    """Delete every object whose key begins with `prefix`."""
     with translated():
         pages = client().get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
@@ -173,7 +178,7 @@ def delete_all(prefix: str) -> None:
 def presigned(
     operation: str, key: str, parameters: dict[str, Any], headers: dict[str, str], seconds: int
 ) -> SignedRequest:
-    """A signed URL of one call on one object, for somebody else to make within `seconds`."""
+    """Sign one call on one object, for a client to make within `seconds`."""
     expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
     with translated():
         url = client().generate_presigned_url(
@@ -183,13 +188,13 @@ def presigned(
 
 
 def bare_etag(etag: str) -> str:
-    """An ETag as it is kept and compared: without quotes."""
+    """Return an ETag without quotes, as it is kept and compared."""
     return etag.strip('"')
 
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what botocore raises into what `errors` knows."""
+    """Translate botocore's exceptions into those of `errors`."""
     try:
         yield
     except ClientError as error:

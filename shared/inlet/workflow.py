@@ -1,7 +1,7 @@
-"""Step Functions: start the image workflow, and ask what became of an execution. The only module that speaks to it.
+"""Step Functions: start the image workflow, ask what became of an execution. No other module speaks to it.
 
 An execution's name is built only from the job's row, `{uploadId}-{attempt}`, and the state machine is STANDARD:
-starting the same name again is the same execution. So a start may be repeated by anyone at any time.
+starting the same name again is the same execution. So any caller may repeat a start at any time.
 """
 
 import json
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @cache
 def client() -> "SFNClient":
-    """The Step Functions client, made on first use."""
+    """Return the Step Functions client, made on first use."""
     local = settings.step_functions_endpoint_url
     return boto3.client(
         "stepfunctions",
@@ -36,12 +36,12 @@ def client() -> "SFNClient":
 
 
 def execution_arn(upload_id: str, attempt: int) -> str:
-    """The ARN that the execution of this attempt has or will have."""
+    """Return the ARN that the execution of this attempt has or will have."""
     return f"{settings.state_machine_arn.replace(':stateMachine:', ':execution:')}:{upload_id}-{attempt}"
 
 
 def start(upload_id: str, attempt: int) -> None:
-    """Start this attempt's execution; fine if it was started before. Raises `WorkflowUnavailable`."""
+    """Start this attempt's execution, unless it was started before. Raise `WorkflowUnavailable`."""
     with _translated():
         try:
             client().start_execution(
@@ -55,7 +55,7 @@ def start(upload_id: str, attempt: int) -> None:
 
 
 def status(upload_id: str, attempt: int) -> str | None:
-    """RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE; None if it was never started."""
+    """Return RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE, or None if it was never started."""
     with _translated():
         try:
             return client().describe_execution(executionArn=execution_arn(upload_id, attempt))["status"]

@@ -29,7 +29,7 @@ FAILURES: dict[str, Exception] = {
 
 
 def function(family: Family = Family.IMAGE_JOBS, *, max_form_bytes: int = 0) -> api.Resolver:
-    app = api.resolver(family, max_form_bytes=max_form_bytes)
+    app = api.Resolver(family, max_form_bytes=max_form_bytes)
 
     @app.post("/things")
     def make(thing: Thing) -> Thing:

@@ -14,13 +14,13 @@ from inlet import identifiers, keys
 
 def test_a_session_token_is_256_random_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(identifiers, "random_bytes", lambda count: bytes(range(256 - count, 256)))
-    token = identifiers.new_session_token()
+    token = identifiers.new_token()
     assert base64.urlsafe_b64decode(token + "=") == bytes(range(224, 256))
     assert re.fullmatch(r"[A-Za-z0-9_-]{43}", token)
 
 
 def test_tokens_and_upload_ids_do_not_repeat() -> None:
-    assert len({identifiers.new_session_token() for _ in range(1000)}) == 1000
+    assert len({identifiers.new_token() for _ in range(1000)}) == 1000
     uploads = {identifiers.new_upload_id() for _ in range(1000)}
     assert len(uploads) == 1000
     assert all(re.fullmatch(r"[a-z][0-9a-z]{23}", upload) for upload in uploads)  # cuid2

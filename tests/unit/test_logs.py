@@ -22,7 +22,7 @@ SIGNED = (
 
 @given(AROUND, AROUND)
 def test_no_token_survives(before: str, after: str) -> None:
-    token = identifiers.new_session_token()
+    token = identifiers.new_token()
     assert token not in redact(f"{before} {token} {after}")
     assert token not in redact(f'{before}"{token}"{after}')
     assert token not in redact(f"{before}token={token}&{after}")
@@ -71,7 +71,7 @@ def test_an_exception_is_cut_too(formatter: logging.Formatter) -> None:
     handler.setFormatter(formatter)
     log = logging.Logger("test")
     log.addHandler(handler)
-    token = identifiers.new_session_token()
+    token = identifiers.new_token()
     try:
         int(f"{token} of somebody@example.com")
     except ValueError:

@@ -6,7 +6,7 @@ import pytest
 
 from inlet import api
 from inlet.answers import Family
-from inlet.settings import MissingSetting, UnsafeSetting, settings
+from inlet.settings import InvalidSetting, MissingSetting, UnsafeSetting, settings
 
 BYPASSES = ("AUTH_BYPASS", "RATE_LIMIT_BYPASS")
 
@@ -50,7 +50,7 @@ def test_no_deployed_function_starts_with_a_bypass(
     monkeypatch.setenv("STAGE", stage)
     monkeypatch.setenv(bypass, value)
     with pytest.raises(UnsafeSetting, match=bypass):
-        api.resolver(Family.IMAGE_JOBS)
+        api.Resolver(Family.IMAGE_JOBS)
 
 
 @pytest.mark.parametrize("bypass", BYPASSES)
@@ -71,7 +71,22 @@ def test_values_are_read_once_until_reloaded(monkeypatch: pytest.MonkeyPatch) ->
     assert settings.bucket == "two"
 
 
-def test_limits_stand_as_the_contract_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("MAX_IMAGE_BYTES", "UPLOADS_PER_HOUR", "SESSIONS_PER_DAY"):
+@pytest.mark.parametrize("value", ["abc", "-1", "1.5", "1e3", "٣", "9" * 16])
+def test_a_setting_that_is_no_number_is_refused_by_its_name(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("MAX_IMAGE_BYTES", value)
+    with pytest.raises(InvalidSetting, match="MAX_IMAGE_BYTES"):
+        _ = settings.max_image_bytes
+
+
+def test_the_end_of_a_line_is_no_part_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_SECRET_ACCESS_KEY", "secret\n")
+    monkeypatch.setenv("UPLOADS_PER_HOUR", " 7\n")
+    assert settings.s3_secret_access_key == "secret"
+    assert settings.uploads_per_hour == 7
+
+
+def test_limits_stand_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("MAX_IMAGE_BYTES", "UPLOADS_PER_HOUR", "UPLOAD_SESSIONS_PER_DAY"):
         monkeypatch.delenv(name, raising=False)
-    assert (settings.max_image_bytes, settings.uploads_per_hour, settings.sessions_per_day) == (25 * 1024**2, 10, 100)
+    assert settings.max_image_bytes == 25 * 1024**2
+    assert (settings.uploads_per_hour, settings.upload_sessions_per_day) == (10, 100)

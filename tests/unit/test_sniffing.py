@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inlet.sniffing import HEAD_BYTES, is_audio, matches, sniff
+from inlet.sniffing import HEAD_BYTES, matches, sniff
 from tests.support import photographs
 
 
@@ -231,12 +231,6 @@ class TestMatches:
     @pytest.mark.parametrize("declared", DECLARED)
     def test_nothing_proves_nothing(self, declared: str) -> None:
         assert not matches(declared, b"", complete=True)
-
-
-class TestIsAudio:
-    @pytest.mark.parametrize("media_type", [*BINARY, *TEXT])
-    def test_only_sound_is(self, media_type: str) -> None:
-        assert is_audio((BINARY | TEXT)[media_type]) == media_type.startswith("audio/")
 
 
 class TestProperties:

@@ -13,7 +13,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Begin an upload session with all the files it may hold: at least one instruction, 50 files at most. */
+        /**
+         * Create an upload session
+         * @description Declare 1 to 50 files, at least one of them an instruction. The answer says in which parts to send them and which the user has sent before: those can be skipped. Register each other file next.
+         */
         post: operations["create_session"];
         delete?: never;
         options?: never;
@@ -28,11 +31,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** How far a session is; completed files with a fresh URL. Reading does not prolong it. */
+        /**
+         * Read an upload session
+         * @description Returns every declared file with its state and progress; a completed file with a fresh URL. Reading does not prolong the session.
+         */
         get: operations["read_session"];
         put?: never;
         post?: never;
-        /** Abort a session. A completed one stays (409); one that has expired or was aborted is gone already (204). */
+        /**
+         * Abort an upload session
+         * @description Ends the session, aborts its uploads and deletes its objects. A completed session stays (409). One that has expired or was aborted before answers 204 too.
+         */
         delete: operations["abort_session"];
         options?: never;
         head?: never;
@@ -48,7 +57,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Register the declared file of that name and type. */
+        /**
+         * Register a file (Uppy)
+         * @description Opens the upload of the declared file with this name and type.
+         */
         post: operations["companion_begin"];
         delete?: never;
         options?: never;
@@ -63,11 +75,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What the bucket has. A completed file has every part, so who lost that answer completes again and gets it. */
+        /**
+         * List a file's parts (Uppy)
+         * @description Returns the parts that the bucket has. A completed file lists every part, so a client that missed the completion reply can complete again.
+         */
         get: operations["companion_list"];
         put?: never;
         post?: never;
-        /** Take a file's registration back: it was removed on the page, and may be registered again. */
+        /**
+         * Withdraw a file (Uppy)
+         * @description Takes the file's registration back, as when it is removed on the page. It may be registered again.
+         */
         delete: operations["companion_abort"];
         options?: never;
         head?: never;
@@ -83,7 +101,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Complete a file; again: the same answer. */
+        /**
+         * Complete a file (Uppy)
+         * @description Assembles the file from its parts. May be repeated: the answer is the same.
+         */
         post: operations["companion_complete"];
         delete?: never;
         options?: never;
@@ -98,7 +119,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say where to PUT one part. */
+        /**
+         * Sign a part (Uppy)
+         * @description Returns a presigned PUT of one part.
+         */
         get: operations["companion_sign"];
         put?: never;
         post?: never;
@@ -115,7 +139,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Refuse to sign a form: Uppy tells nobody when one has arrived, and R2 takes none. `shouldUseMultipart: true`. */
+        /**
+         * Refuse a form (Uppy)
+         * @description Always 400: set `shouldUseMultipart: true`. Uppy would not report that a form's upload has ended, and R2 takes none.
+         */
         get: operations["companion_form"];
         put?: never;
         post?: never;
@@ -134,7 +161,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Register a declared file: 201, and 200 with the same answer when it was registered before. */
+        /**
+         * Register a file
+         * @description Opens the upload of a declared file and returns a presigned PUT for each of its parts. Answers 200 with the same upload if the file was registered before. Each accepted call prolongs the session.
+         */
         post: operations["register_file"];
         delete?: never;
         options?: never;
@@ -151,7 +181,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Register declared files, one by one: some may be refused while the others are registered. */
+        /**
+         * Register many files
+         * @description Registers declared files in one call. Each has a result of its own: some may be refused while others succeed.
+         */
         post: operations["register_batch"];
         delete?: never;
         options?: never;
@@ -168,7 +201,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Complete a registered file. The bucket's own list of parts decides; of racing callers one completes it. */
+        /**
+         * Complete a file
+         * @description Assembles the file from its parts; name each part with the ETag that the bucket answered. The bucket's own list of parts decides. A file that is completed already answers 400 with its URL in `details.fileUrl`.
+         */
         post: operations["complete_file"];
         delete?: never;
         options?: never;
@@ -183,7 +219,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Parts from number `from` on: where to PUT each now, and its ETag if the bucket has it. */
+        /**
+         * List a file's parts
+         * @description Returns up to `limit` parts from number `from` on: a fresh presigned PUT of each, and its ETag if the bucket has it. To resume an upload, send the parts that the bucket does not have.
+         */
         get: operations["list_parts"];
         put?: never;
         post?: never;
@@ -202,7 +241,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Finish a session; after success, the same answer again. 409: somebody is at it, or it takes longer: ask again. */
+        /**
+         * Finalize an upload session
+         * @description Verifies that every declared file is completed and is what its MIME type says, and completes the session. May be repeated: a completed session answers the same again. Answers 409 while another call finalizes, or when verification needs another call: retry. A file that is not as declared is rejected (422) and may be registered again.
+         */
         post: operations["finalize_session"];
         delete?: never;
         options?: never;
@@ -219,7 +261,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Start processing a confirmed upload; a failed one again, at most three times in all. */
+        /**
+         * Process an upload
+         * @description Starts the workflow of a confirmed upload and returns at once; poll `GET /api/status/{jobId}`. A failed job may be processed again, three times in all.
+         */
         post: operations["process_upload"];
         delete?: never;
         options?: never;
@@ -234,7 +279,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The finished picture's preview, valid 15 minutes. */
+        /**
+         * Read a result
+         * @description Returns a presigned URL of the finished picture's watermarked preview, valid 15 minutes, and its size in pixels.
+         */
         get: operations["read_result"];
         put?: never;
         post?: never;
@@ -251,10 +299,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** A page of the caller's sessions, newest first, and how many there are; an unknown user has none. */
+        /**
+         * List speaking sessions
+         * @description Returns a page of the user's sessions, newest first, and how many there are in all. A user who has never recorded anything has none.
+         */
         get: operations["list_speaking_sessions"];
         put?: never;
-        /** A recording as a form, or the announcement of one as JSON; the user's row is made on first use. */
+        /**
+         * Create a speaking session
+         * @description Send a recording of up to 4.4 MB as a form, or announce a larger one, of up to 50 MB, as JSON: the answer then says where to PUT it, and `POST /api/sessions/{id}/complete` comes after. The user is known from the first call on.
+         */
         post: operations["create_speaking_session"];
         delete?: never;
         options?: never;
@@ -269,11 +323,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes. */
+        /**
+         * Read a speaking session
+         * @description Returns the session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes.
+         */
         get: operations["read_speaking_session"];
         put?: never;
         post?: never;
-        /** Delete the session; a storage failure does not stop it. */
+        /**
+         * Delete a speaking session
+         * @description Deletes the recording with its transcript and insights. A storage failure does not stop it: the object is deleted later.
+         */
         delete: operations["delete_speaking_session"];
         options?: never;
         head?: never;
@@ -289,7 +349,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Check size and first bytes. What is no recording is deleted with its session, as a refused form leaves none. */
+        /**
+         * Complete a speaking session
+         * @description Call it after the PUT of an announced recording. Checks size and first bytes. If the object is not audio, object and session are deleted. May be repeated: the answer is the same.
+         */
         post: operations["complete_speaking_session"];
         delete?: never;
         options?: never;
@@ -304,7 +367,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Stage, progress and, once completed, the result's id; 304 when nothing has changed since `If-None-Match`. */
+        /**
+         * Read a job's status
+         * @description Returns stage and progress, and the result's id once the job is completed. Poll every 2 to 3 seconds until it is completed or failed. Answers 304 while nothing has changed since the ETag in `If-None-Match`.
+         */
         get: operations["read_status"];
         put?: never;
         post?: never;
@@ -323,7 +389,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Reserve an upload: where to PUT the image, with which headers, and the token that owns the job. */
+        /**
+         * Reserve an upload
+         * @description Returns a presigned PUT for the image, valid 15 minutes, with the headers the client must send, and the job token. The token owns the job: keep it, and send it as `X-Session-Token`.
+         */
         post: operations["create_upload"];
         delete?: never;
         options?: never;
@@ -340,7 +409,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Verify that the object is there and is what was declared, and pin it. The token is optional but must match. */
+        /**
+         * Confirm an upload
+         * @description Checks that the bucket has the image with the declared type and size, and pins it: later reads take exactly these bytes. An image that differs is deleted. The token is optional here, but must match when it is sent.
+         */
         post: operations["confirm_upload"];
         delete?: never;
         options?: never;
@@ -354,7 +426,7 @@ export interface components {
     schemas: {
         /**
          * ConfirmedUpload
-         * @description The bytes are there and pinned.
+         * @description A verified upload. `jobId` equals the upload's id.
          */
         ConfirmedUpload: {
             /**
@@ -374,7 +446,7 @@ export interface components {
         };
         /**
          * ReservedUpload
-         * @description Where to PUT the file, with which headers, until when; and the token that owns the job from now on.
+         * @description Where to PUT the file, with which headers and until when, and the token that owns the job from now on.
          */
         ReservedUpload: {
             /** Uploadurl */
@@ -395,7 +467,7 @@ export interface components {
         Timestamp: string;
         /**
          * UploadRequest
-         * @description What a client declares before it may upload. `size` is in bytes, `sha256` base64.
+         * @description The image a client is about to upload. `size` is in bytes, `sha256` base64.
          */
         UploadRequest: {
             /**
@@ -417,7 +489,7 @@ export interface components {
         };
         /**
          * ProcessRequest
-         * @description Which upload to process.
+         * @description The upload to process.
          */
         ProcessRequest: {
             /** Uploadid */
@@ -425,7 +497,7 @@ export interface components {
         };
         /**
          * StartedJob
-         * @description The workflow has the job.
+         * @description A job that the workflow runs. `workflowRunId` is the execution's ARN.
          */
         StartedJob: {
             /**
@@ -447,7 +519,7 @@ export interface components {
         };
         /**
          * Result
-         * @description A finished picture's preview: a presigned URL, its end, and the preview's size in pixels.
+         * @description The preview of a finished picture: a presigned URL, when it expires, and the preview's size in pixels.
          */
         Result: {
             /**
@@ -493,7 +565,7 @@ export interface components {
         Status: "pending" | "processing" | "completed" | "failed";
         /**
          * CompletedUpload
-         * @description The file is in the bucket; `location` is valid 15 minutes.
+         * @description A completed file. `location` is valid 15 minutes.
          */
         CompletedUpload: {
             /** Location */
@@ -523,7 +595,7 @@ export interface components {
         };
         /**
          * MultipartRequest
-         * @description A file that Uppy is about to send. What it says in `metadata` is not needed.
+         * @description A file that Uppy is about to send. Its `metadata` is ignored.
          */
         MultipartRequest: {
             /** Filename */
@@ -533,7 +605,7 @@ export interface components {
         };
         /**
          * MultipartUpload
-         * @description An opened upload. Both values are opaque to Uppy: `uploadId` is the file's id.
+         * @description An opened upload. Both values mean nothing to Uppy; `uploadId` is the file's id.
          */
         MultipartUpload: {
             /** Key */
@@ -543,7 +615,7 @@ export interface components {
         };
         /**
          * SentPart
-         * @description A part as Uppy was answered its PUT.
+         * @description A part as the bucket answered Uppy's PUT.
          */
         SentPart: {
             /** Partnumber */
@@ -553,7 +625,7 @@ export interface components {
         };
         /**
          * SignedPart
-         * @description Where to PUT a part, and for how many seconds.
+         * @description Where to PUT a part, and for how many seconds the URL is valid.
          */
         SignedPart: {
             /** Url */
@@ -571,7 +643,7 @@ export interface components {
         };
         /**
          * CompletedFile
-         * @description The file is in the bucket. `fileUrl` is valid 15 minutes; `GET …/sessions/{sessionId}` has a fresh one.
+         * @description A completed file. `fileUrl` is valid 15 minutes; `GET /api/mocs/uploads/sessions/{sessionId}` has a fresh one.
          */
         CompletedFile: {
             /** Fileid */
@@ -581,7 +653,7 @@ export interface components {
         };
         /**
          * CompletedPart
-         * @description A part as the bucket answered its PUT; the ETag with or without quotes.
+         * @description A part as the bucket answered its PUT. The ETag is with or without quotes.
          */
         CompletedPart: {
             /** Partnumber */
@@ -591,7 +663,7 @@ export interface components {
         };
         /**
          * CreatedSession
-         * @description Where to register files, in which parts to send them, until when.
+         * @description A new session: where to register files, in which parts to send them, and until when.
          */
         CreatedSession: {
             /** Sessionid */
@@ -603,7 +675,7 @@ export interface components {
             duplicates: components["schemas"]["Duplicate"][];
             /**
              * Companionpath
-             * @description `companionEndpoint` for stock Uppy: a path that is also a key to this one session.
+             * @description `companionEndpoint` for stock Uppy. Keep it secret: the path opens this one session without signing in.
              */
             companionPath: string;
         };
@@ -628,7 +700,7 @@ export interface components {
         DeclaredFiles: components["schemas"]["DeclaredFile"][];
         /**
          * Duplicate
-         * @description The declared file at `index` equals this file of yours; it need not be sent again.
+         * @description The declared file at `index` equals this file, which the user sent before. It need not be sent again.
          */
         Duplicate: {
             /** Index */
@@ -640,7 +712,7 @@ export interface components {
         };
         /**
          * SessionRequest
-         * @description All the files a session is to hold.
+         * @description All the files that a session may hold.
          */
         SessionRequest: {
             files: components["schemas"]["DeclaredFiles"];
@@ -682,10 +754,18 @@ export interface components {
             files: components["schemas"]["FinalizedFile"][];
         };
         /**
-         * Part
-         * @description A part: where to PUT it, and whether the bucket has it already.
+         * PartList
+         * @description Parts in order. Fewer than `limit` are the last ones.
          */
-        Part: {
+        PartList: {
+            /** Parts */
+            parts: components["schemas"]["PartState"][];
+        };
+        /**
+         * PartState
+         * @description Where to PUT a part, and whether the bucket has it already.
+         */
+        PartState: {
             /** Partnumber */
             partNumber: number;
             /** Url */
@@ -696,14 +776,6 @@ export interface components {
             uploaded: boolean;
             /** Etag */
             etag?: string | null;
-        };
-        /**
-         * PartList
-         * @description Parts in order; fewer than `limit`: the last ones.
-         */
-        PartList: {
-            /** Parts */
-            parts: components["schemas"]["Part"][];
         };
         /**
          * FileState
@@ -734,7 +806,7 @@ export interface components {
         };
         /**
          * Progress
-         * @description How much of the session has arrived. Bytes of a file in flight are those the last `GET …/parts` saw.
+         * @description How much of the session has arrived. Bytes of a file in flight are those that the last `GET …/parts` saw.
          */
         Progress: {
             /** Filescompleted */
@@ -783,7 +855,7 @@ export interface components {
         };
         /**
          * BatchResult
-         * @description What registering the file at `index` alone would have answered.
+         * @description The answer that registering the file at `index` alone would have had.
          */
         BatchResult: {
             /** Index */
@@ -802,10 +874,10 @@ export interface components {
             results: components["schemas"]["BatchResult"][];
         };
         /**
-         * PartToUpload
-         * @description Where to PUT which bytes: part `n` begins at `(n - 1) × partSizeBytes`.
+         * PartUrl
+         * @description Where to PUT a part. Part `n` begins at byte `(n - 1) × partSizeBytes`.
          */
-        PartToUpload: {
+        PartUrl: {
             /** Partnumber */
             partNumber: number;
             /** Url */
@@ -815,7 +887,7 @@ export interface components {
         };
         /**
          * RegisteredFile
-         * @description An opened upload: PUT every part, then complete. More than 100 parts: `GET …/parts` has the others.
+         * @description A registered file: PUT every part, then complete it. `GET …/parts` signs the parts beyond the first 100.
          */
         RegisteredFile: {
             /** Fileid */
@@ -823,7 +895,7 @@ export interface components {
             /** Uploadid */
             uploadId: string;
             /** Parts */
-            parts: components["schemas"]["PartToUpload"][];
+            parts: components["schemas"]["PartUrl"][];
         };
         /**
          * RecordingReceived
@@ -842,7 +914,7 @@ export interface components {
         RecordingStatus: "CREATED" | "UPLOADED" | "PROCESSING" | "COMPLETED" | "FAILED";
         /**
          * RecordingAnnounced
-         * @description A session whose recording is to be PUT: where, with which headers, until when.
+         * @description A session whose recording the client is to PUT: where, with which headers, until when.
          */
         RecordingAnnounced: {
             /** Id */
@@ -907,7 +979,7 @@ export interface components {
         };
         /**
          * Insight
-         * @description What the speaker may learn from a recording.
+         * @description A hint for the speaker.
          */
         Insight: {
             /** Id */
@@ -928,7 +1000,7 @@ export interface components {
         };
         /**
          * RecordingDetail
-         * @description A session with all that is known of it. `audioUrl` is presigned; null while there is no recording.
+         * @description A session with transcript and insights. `audioUrl` is presigned, and null while there is no recording.
          */
         RecordingDetail: {
             /** Id */
@@ -954,7 +1026,7 @@ export interface components {
         };
         /**
          * Transcript
-         * @description What was said.
+         * @description The words of a recording.
          */
         Transcript: {
             /** Text */
@@ -1023,7 +1095,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -1281,7 +1353,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -1514,7 +1586,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -1695,6 +1767,15 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MultipartUpload"];
+                };
+            };
             /** @description `BAD_REQUEST` */
             400: {
                 headers: {
@@ -1746,7 +1827,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -1856,7 +1937,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -1957,7 +2038,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -2148,7 +2229,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -2194,7 +2275,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `FINALIZE_IN_PROGRESS`, `IDEMPOTENCY_IN_PROGRESS` */
+            /** @description `IDEMPOTENCY_IN_PROGRESS`, `FINALIZE_IN_PROGRESS` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2221,7 +2302,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `CONTENT_MISMATCH`, `IDEMPOTENCY_MISMATCH` */
+            /** @description `IDEMPOTENCY_MISMATCH`, `CONTENT_MISMATCH` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2245,7 +2326,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2293,7 +2374,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobError"];
                 };
             };
-            /** @description `NOT_CONFIRMED`, `ALREADY_PROCESSING`, `IDEMPOTENCY_IN_PROGRESS` */
+            /** @description `IDEMPOTENCY_IN_PROGRESS`, `NOT_CONFIRMED`, `ALREADY_PROCESSING` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2497,7 +2578,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -2558,6 +2639,15 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
+            /** @description `USER_NOT_FOUND`, `SESSION_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
             /** @description `IDEMPOTENCY_IN_PROGRESS` */
             409: {
                 headers: {
@@ -2585,7 +2675,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH` */
+            /** @description `IDEMPOTENCY_MISMATCH`, `VALIDATION_ERROR` */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2761,7 +2851,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -2807,7 +2897,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `NOT_UPLOADED`, `IDEMPOTENCY_IN_PROGRESS` */
+            /** @description `IDEMPOTENCY_IN_PROGRESS`, `NOT_UPLOADED` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2941,7 +3031,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path?: never;
@@ -3031,7 +3121,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Same key, caller and body: the first answer again, for 24 hours. Use a UUID. */
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
                 "Idempotency-Key"?: string;
             };
             path: {
@@ -3077,7 +3167,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobError"];
                 };
             };
-            /** @description `ALREADY_CONFIRMED`, `NOT_UPLOADED`, `IDEMPOTENCY_IN_PROGRESS` */
+            /** @description `IDEMPOTENCY_IN_PROGRESS`, `ALREADY_CONFIRMED`, `NOT_UPLOADED` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3104,7 +3194,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobError"];
                 };
             };
-            /** @description `UPLOAD_MISMATCH`, `IDEMPOTENCY_MISMATCH` */
+            /** @description `IDEMPOTENCY_MISMATCH`, `UPLOAD_MISMATCH` */
             422: {
                 headers: {
                     [name: string]: unknown;

@@ -1,14 +1,12 @@
-"""POST /api/upload/{uploadId}/confirm: the bytes are there; pin exactly what was stored."""
+"""POST /api/upload/{uploadId}/confirm: check that the bytes arrived, and pin exactly what was stored."""
 
-from inlet import answers, api, authentication, storage
+from inlet import api, authentication, storage
+from inlet.answers import Family
 from inlet.errors import (
     AlreadyConfirmed,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
     NotUploaded,
     ObjectMissing,
     StorageUnavailable,
-    Unauthorized,
     UploadMismatch,
     UploadNotFound,
     VerificationFailed,
@@ -17,39 +15,30 @@ from inlet.image_jobs import uploads_table
 from inlet.image_jobs.messages import ConfirmedUpload
 from inlet.settings import settings
 
-app = api.resolver(answers.Family.IMAGE_JOBS)
+app = api.Resolver(Family.IMAGE_JOBS)
 
 
 @app.post(
     "/api/upload/<upload_id>/confirm",
-    security=api.OPTIONAL_SESSION_TOKEN,
-    responses=answers.documented(
-        app.family,
-        {200: ConfirmedUpload},
-        Unauthorized,
-        UploadNotFound,
-        AlreadyConfirmed,
-        NotUploaded,
-        UploadMismatch,
-        VerificationFailed,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+    security=api.OPTIONAL_JOB_TOKEN,
+    raises=[UploadNotFound, AlreadyConfirmed, NotUploaded, UploadMismatch, VerificationFailed],
 )
 def confirm_upload(upload_id: str) -> ConfirmedUpload:
-    """Verify that the object is there and is what was declared, and pin it. The token is optional but must match."""
+    """Confirm an upload.
+
+    Checks that the bucket has the image with the declared type and size, and pins it: later reads take exactly these
+    bytes. An image that differs is deleted. The token is optional here, but must match when it is sent.
+    """
     upload = uploads_table.get(upload_id)
-    if token := authentication.session_token(app.event):
-        authentication.check_session_token(token, upload.session_token_hash)
+    if token := authentication.job_token(app.event):
+        authentication.check_job_token(token, upload.token_hash)
     if upload.etag is not None:
         raise AlreadyConfirmed
     try:
         stored = storage.head(upload.key)
-        try:
-            upload.expect(stored, max_bytes=settings.max_image_bytes)
-        except UploadMismatch:
+        if not upload.agrees_with(stored, max_bytes=settings.max_image_bytes):
             storage.delete(upload.key)
-            raise
+            raise UploadMismatch
     except ObjectMissing as error:
         raise NotUploaded from error
     except StorageUnavailable as error:

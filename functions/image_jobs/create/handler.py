@@ -1,37 +1,23 @@
-"""POST /api/upload: reserve an upload; the answer says where to PUT the file and holds the token that owns the job."""
+"""POST /api/upload: reserve an upload, and say where to PUT the image."""
 
-from inlet import answers, api, authentication, identifiers, keys, limits, storage
-from inlet.errors import (
-    FileTooLarge,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    LimitExceeded,
-    UnsupportedType,
-    ValidationFailed,
-)
+from inlet import api, authentication, identifiers, keys, limits, storage
+from inlet.answers import Family
+from inlet.errors import FileTooLarge, LimitExceeded, UnsupportedType
 from inlet.image_jobs import uploads_table
-from inlet.image_jobs.messages import EXTENSION_OF, ReservedUpload, UploadRequest
+from inlet.image_jobs.messages import ReservedUpload, UploadRequest
+from inlet.image_jobs.rows import EXTENSION_OF
 from inlet.settings import settings
 
-app = api.resolver(answers.Family.IMAGE_JOBS)
+app = api.Resolver(Family.IMAGE_JOBS)
 
 
-@app.post(
-    "/api/upload",
-    status_code=201,
-    responses=answers.documented(
-        app.family,
-        {201: ReservedUpload},
-        UnsupportedType,
-        FileTooLarge,
-        ValidationFailed,
-        LimitExceeded,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
-)
+@app.post("/api/upload", status=201, raises=[UnsupportedType, FileTooLarge, LimitExceeded])
 def create_upload(upload: UploadRequest) -> ReservedUpload:
-    """Reserve an upload: where to PUT the image, with which headers, and the token that owns the job."""
+    """Reserve an upload.
+
+    Returns a presigned PUT for the image, valid 15 minutes, with the headers the client must send, and the job token.
+    The token owns the job: keep it, and send it as `X-Session-Token`.
+    """
     extension = EXTENSION_OF.get(upload.type)
     if extension is None:
         raise UnsupportedType(f"Please upload one of {', '.join(EXTENSION_OF)}.")
@@ -40,7 +26,7 @@ def create_upload(upload: UploadRequest) -> ReservedUpload:
     network = authentication.client_network(app.event)
     limits.require("upload", network, limit=settings.uploads_per_hour, window_seconds=limits.HOUR_SECONDS)
 
-    upload_id, token = identifiers.new_upload_id(), identifiers.new_session_token()
+    upload_id, token = identifiers.new_upload_id(), identifiers.new_token()
     key = keys.original(upload_id, extension)
     signed = storage.presign_put(key, content_type=upload.type, size=upload.size, sha256=upload.sha256)
     uploads_table.reserve(

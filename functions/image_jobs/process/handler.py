@@ -1,51 +1,33 @@
-"""POST /api/process: move the job to `processing` and start its workflow; wait for nothing.
+"""POST /api/process: move the job to `processing` and start its workflow. Waits for nothing.
 
-The row is committed first, with an execution name built only from it. Killed before the start, the job is started by
-the sweeper; killed after, nothing is missing; refused by Step Functions, the job is startable again at once.
+The row is committed first, with an execution name built only from it. If the function dies before StartExecution, the
+sweeper starts the job; after it, nothing is lost. If Step Functions refuses, the job can be started again at once.
 """
 
-from inlet import answers, api, authentication, workflow
-from inlet.errors import (
-    AlreadyProcessing,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    NotConfirmed,
-    Unauthorized,
-    UnsupportedType,
-    UploadNotFound,
-    ValidationFailed,
-    WorkflowFailed,
-    WorkflowUnavailable,
-)
+from inlet import api, authentication, workflow
+from inlet.answers import Family
+from inlet.errors import AlreadyProcessing, NotConfirmed, UploadNotFound, WorkflowFailed, WorkflowUnavailable
 from inlet.image_jobs import uploads_table
 from inlet.image_jobs.messages import ProcessRequest, StartedJob
 
-app = api.resolver(answers.Family.IMAGE_JOBS)
+app = api.Resolver(Family.IMAGE_JOBS)
 
 
 @app.post(
     "/api/process",
-    status_code=202,
-    security=api.SESSION_TOKEN,
-    responses=answers.documented(
-        app.family,
-        {202: StartedJob},
-        Unauthorized,
-        UploadNotFound,
-        UnsupportedType,
-        ValidationFailed,
-        NotConfirmed,
-        AlreadyProcessing,
-        WorkflowFailed,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+    status=202,
+    security=api.JOB_TOKEN,
+    raises=[UploadNotFound, NotConfirmed, AlreadyProcessing, WorkflowFailed],
 )
 def process_upload(request: ProcessRequest) -> StartedJob:
-    """Start processing a confirmed upload; a failed one again, at most three times in all."""
-    token = api.session_token(app)
+    """Process an upload.
+
+    Starts the workflow of a confirmed upload and returns at once; poll `GET /api/status/{jobId}`. A failed job may be
+    processed again, three times in all.
+    """
+    token = authentication.require_job_token(app.event)
     upload = uploads_table.get(request.upload_id)
-    authentication.check_session_token(token, upload.session_token_hash)
+    authentication.check_job_token(token, upload.token_hash)
     attempt = upload.next_attempt()
     workflow_run_id = workflow.execution_arn(upload.id, attempt)
     if not uploads_table.start(upload, attempt, workflow_run_id):

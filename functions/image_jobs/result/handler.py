@@ -1,23 +1,23 @@
-"""GET /api/results/{resultId}: a presigned URL of the watermarked preview; the full-size picture stays private."""
+"""GET /api/results/{resultId}: sign a GET of the watermarked preview. The full-size picture stays private."""
 
-from inlet import answers, api, authentication, storage
-from inlet.errors import ResultNotFound, ResultNotReady, Unauthorized
+from inlet import api, authentication, storage
+from inlet.answers import Family
+from inlet.errors import ResultNotFound, ResultNotReady
 from inlet.image_jobs import results_table
 from inlet.image_jobs.messages import Result
 
-app = api.resolver(answers.Family.IMAGE_JOBS)
+app = api.Resolver(Family.IMAGE_JOBS)
 
 
-@app.get(
-    "/api/results/<result_id>",
-    security=api.SESSION_TOKEN,
-    responses=answers.documented(app.family, {200: Result}, Unauthorized, ResultNotFound, ResultNotReady),
-)
+@app.get("/api/results/<result_id>", security=api.JOB_TOKEN, raises=[ResultNotFound, ResultNotReady])
 def read_result(result_id: str) -> Result:
-    """The finished picture's preview, valid 15 minutes."""
-    token = api.session_token(app)
+    """Read a result.
+
+    Returns a presigned URL of the finished picture's watermarked preview, valid 15 minutes, and its size in pixels.
+    """
+    token = authentication.require_job_token(app.event)
     result = results_table.get(result_id)
-    authentication.check_session_token(token, result.session_token_hash)
+    authentication.check_job_token(token, result.token_hash)
     preview = result.preview()
     signed = storage.presign_get(preview.key)
     return Result(

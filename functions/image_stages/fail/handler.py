@@ -1,17 +1,16 @@
-"""Where every failure of the workflow ends: the job is `failed`, keeps its progress, and says why."""
+"""The end of every failure of the workflow: mark the job `failed`, keep its progress, and say why."""
 
 import json
 from typing import Any
 
 from inlet.errors import PUBLIC_STAGE_ERRORS
 from inlet.image_jobs import jobs_table
+from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
-
-GENERIC_MESSAGE = "Processing failed. Please try again."
 
 
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Mark the attempt failed; nothing happens if the job is over or runs as another attempt."""
+    """Mark the attempt failed. Does nothing if the job is over or runs as another attempt."""
     upload_id, attempt = event["uploadId"], event["attempt"]
     name = event["error"]["Error"]
     failed = jobs_table.fail(upload_id, attempt, _message(name, event["error"].get("Cause", "")))
@@ -20,10 +19,10 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _message(name: str, cause: str) -> str:
-    """The stage's own words where they are meant for the image's owner; `Cause` quotes them as JSON."""
+    """Return the stage's own words where they are meant for the image's owner. `Cause` quotes them as JSON."""
     if name not in PUBLIC_STAGE_ERRORS:
-        return GENERIC_MESSAGE
+        return PROCESSING_FAILED
     try:
         return str(json.loads(cause)["errorMessage"])
     except (ValueError, KeyError, TypeError):
-        return GENERIC_MESSAGE
+        return PROCESSING_FAILED

@@ -1,18 +1,18 @@
-"""Stage 2, generating (30 → 70 %): the image model's picture, paid for once.
+"""Stage 2, generating (30 → 70 %): ask the image model for the picture, and pay it once.
 
 Bytes first, rows after: when the bucket has the model's answer, no attempt asks again. The ledger is written before the
-call, so a retry after a crash knows that a call may have been billed and ends the attempt instead of paying twice.
+call. A retry after a crash therefore knows that a call may have been billed, and ends the attempt instead of paying
+twice.
 """
 
 from inlet import imaging, keys, storage
 from inlet.errors import GenerationTimedOut, GenerationUnavailable
 from inlet.image_jobs import generation, generations_table, jobs_table
-from inlet.image_jobs.rows import Job
-from inlet.image_jobs.stage import stage
+from inlet.image_jobs.rows import GENERATED_PROGRESS, Job
+from inlet.image_jobs.stage import task
 
 
-@stage("generating", progress=30)
-def lambda_handler(job: Job) -> None:
+def generate(job: Job) -> None:
     """Ask the model with an upright, metadata-free picture, unless its answer is in the bucket already."""
     if job.full_key is None and not storage.exists(keys.generated(job.upload_id)):
         picture = imaging.prepare(storage.read(job.key, etag=job.etag))
@@ -27,4 +27,7 @@ def lambda_handler(job: Job) -> None:
             raise
         storage.put_once(keys.generated(job.upload_id), generated.content, generated.content_type)
         generations_table.generated(job)
-    jobs_table.advance(job, 70)
+    jobs_table.advance(job, GENERATED_PROGRESS)
+
+
+lambda_handler = task(generate, during="generating")

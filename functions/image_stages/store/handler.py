@@ -1,17 +1,15 @@
-"""Stage 3, storing (80 %): the full-size result under its final key, and its row."""
+"""Stage 3, storing (80 %): put the full-size result under its final key, and record it."""
 
 from inlet import imaging, keys, storage
 from inlet.errors import GenerationMalformed
 from inlet.image_jobs import results_table
-from inlet.image_jobs.messages import EXTENSION_OF
-from inlet.image_jobs.rows import Job
-from inlet.image_jobs.stage import stage
+from inlet.image_jobs.rows import EXTENSION_OF, Job
+from inlet.image_jobs.stage import task
 from inlet.sniffing import sniff
 
 
-@stage("storing", progress=80)
-def lambda_handler(job: Job) -> None:
-    """Check what the model made, store it once, record it once."""
+def store(job: Job) -> None:
+    """Check the model's picture, store it once, record it once."""
     if job.full_key is not None:
         return
     content = storage.read(keys.generated(job.upload_id))
@@ -22,3 +20,6 @@ def lambda_handler(job: Job) -> None:
     full_key = keys.full(job.upload_id, EXTENSION_OF[content_type])
     storage.put_once(full_key, content, content_type)
     results_table.store(job, full_key=full_key, content_type=content_type, width=facts.width, height=facts.height)
+
+
+lambda_handler = task(store, during="storing")

@@ -1,4 +1,4 @@
-"""Stage 1, validating (10 %): is the pinned object the image that was declared, whole, and of a sane size?"""
+"""Stage 1, validating (10 %): check that the pinned object is the declared image, whole and of a sane size."""
 
 import base64
 import hashlib
@@ -6,12 +6,11 @@ import hashlib
 from inlet import imaging, storage
 from inlet.errors import ImageRejected, ObjectMissing
 from inlet.image_jobs.rows import Job
-from inlet.image_jobs.stage import stage
+from inlet.image_jobs.stage import task
 
 
-@stage("validating", progress=10)
-def lambda_handler(job: Job) -> None:
-    """Refuse what is not acceptable with words for its owner (`ImageRejected`, permanent)."""
+def validate(job: Job) -> None:
+    """Refuse an unacceptable image for good, with words for its owner (`ImageRejected`)."""
     try:
         content = storage.read(job.key, etag=job.etag)
     except ObjectMissing as error:
@@ -19,3 +18,6 @@ def lambda_handler(job: Job) -> None:
     if job.sha256 is not None and base64.b64encode(hashlib.sha256(content).digest()).decode() != job.sha256:
         raise ImageRejected("The file was damaged on its way. Please upload it again.")
     imaging.inspect(content, job.content_type)
+
+
+lambda_handler = task(validate, during="validating")

@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 5
 
 
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Send events until none is left or PostHog does not take a batch; the rest comes with a later run."""
+    """Send events until none is left or PostHog refuses a batch. The rest comes with a later run."""
     sent = 0
     while batch := outbox_table.lease(BATCH):
         if not _delivered(batch):
@@ -29,9 +29,9 @@ def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
 
 
 def _delivered(batch: Sequence[OutboxEvent]) -> bool:
-    """Whether PostHog acknowledged the batch. Without a key there is nobody to deliver to, and that is fine.
+    """Tell whether PostHog acknowledged the batch. Without a key, drop it.
 
-    Not `posthog.capture`: it queues and swallows errors, and a row may be marked sent only when it was.
+    `posthog.capture` would queue and swallow errors, but a row may be marked sent only when it was.
     """
     if settings.posthog_api_key is None:
         return True

@@ -1,4 +1,4 @@
-"""Every five minutes: finish what somebody else left half-way. Idempotent; two sweepers at once do no harm."""
+"""Every five minutes: finish what was left half-way. Idempotent, and two sweepers at once do no harm."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,17 +6,17 @@ from typing import Any
 from inlet import idempotency_keys_table, object_deletions_table, outbox_table, rate_limits_table, storage, workflow
 from inlet.errors import StorageUnavailable, WorkflowUnavailable
 from inlet.image_jobs import jobs_table, uploads_table
+from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
 from inlet.speaking_sessions import speaking_sessions_table
 from inlet.upload_sessions import cleanup, upload_sessions_table
 
 BATCH = 100
-DEAD_MESSAGE = "Processing failed. Please try again."
 _DEAD = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Reconcile jobs with the workflow, end what was abandoned, delete objects without rows; counts by name."""
+    """Reconcile jobs with the workflow, end what was abandoned, delete objects without rows. Return counts by name."""
     counts = reconcile_jobs()
     counts["unconfirmed"] = _in_batches(uploads_table.drop_unconfirmed)
     counts["unrecorded"] = _in_batches(speaking_sessions_table.drop_abandoned)
@@ -31,7 +31,7 @@ def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
 
 
 def reconcile_jobs() -> dict[str, int]:
-    """Start what was never started; fail what the engine says is dead. A running execution is left alone."""
+    """Start jobs that were never started, and fail those whose execution is dead. A running one is left alone."""
     counts = {"started": 0, "failed": 0}
     after = ""
     while batch := jobs_table.silent(after, BATCH):
@@ -42,7 +42,7 @@ def reconcile_jobs() -> dict[str, int]:
                     workflow.start(job.upload_id, job.attempt)
                     counts["started"] += 1
                 elif status in _DEAD:
-                    counts["failed"] += jobs_table.fail(job.upload_id, job.attempt, DEAD_MESSAGE)
+                    counts["failed"] += jobs_table.fail(job.upload_id, job.attempt, PROCESSING_FAILED)
             except WorkflowUnavailable as error:
                 logger.warning("workflow unavailable", extra={"upload_id": job.upload_id, "reason": str(error)})
                 return counts
@@ -51,7 +51,7 @@ def reconcile_jobs() -> dict[str, int]:
 
 
 def expire_sessions() -> int:
-    """End overdue upload sessions until a batch finds none that somebody else is not at."""
+    """Expire overdue sessions in batches. Skip those another transaction has locked."""
     expired = 0
     while count := upload_sessions_table.expire_overdue(BATCH):
         expired += count
@@ -59,7 +59,7 @@ def expire_sessions() -> int:
 
 
 def purge_sessions() -> int:
-    """Remove what ended upload sessions left in the bucket; what it refuses now comes again in five minutes."""
+    """Delete what ended upload sessions left in the bucket. What the bucket refuses now comes again in five minutes."""
     purged = 0
     while ended := upload_sessions_table.to_purge(BATCH):
         for session in ended:
@@ -73,7 +73,7 @@ def purge_sessions() -> int:
 
 
 def delete_objects() -> int:
-    """Delete objects whose rows are gone; what the bucket refuses now comes again in five minutes."""
+    """Delete objects whose rows are gone. What the bucket refuses now comes again in five minutes."""
     deleted = 0
     while due := object_deletions_table.due(BATCH):
         for key in due:
@@ -88,7 +88,7 @@ def delete_objects() -> int:
 
 
 def _in_batches(work: Callable[[int], int]) -> int:
-    """Repeat until a batch comes back short."""
+    """Repeat until a batch comes back short. Return the total."""
     total = 0
     while (count := work(BATCH)) == BATCH:
         total += count

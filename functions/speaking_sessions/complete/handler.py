@@ -1,45 +1,30 @@
-"""POST /api/sessions/{id}/complete: the announced recording is in the bucket; prove that it is one."""
+"""POST /api/sessions/{id}/complete: verify that the announced recording is in the bucket."""
 
-from inlet import answers, api, authentication, deletions, identifiers, storage
-from inlet.errors import (
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    InvalidRecording,
-    NotUploaded,
-    ObjectMissing,
-    SpeakingSessionNotFound,
-    Unauthorized,
-    UserNotFound,
-)
+from inlet import api, authentication, deletions, identifiers, storage
+from inlet.answers import Family
+from inlet.errors import OF_A_SPEAKING_SESSION, InvalidRecording, NotUploaded, ObjectMissing
 from inlet.sniffing import HEAD_BYTES
-from inlet.speaking_sessions import messages as models
-from inlet.speaking_sessions import speaking_sessions_table
+from inlet.speaking_sessions import messages, speaking_sessions_table
 from inlet.speaking_sessions.messages import RecordingReceived
 
-app = api.resolver(answers.Family.SPEAKING_SESSIONS, validation=False)
+app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False)
 
 
 @app.post(
     "/api/sessions/<id>/complete",
     security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family,
-        {200: RecordingReceived},
-        Unauthorized,
-        UserNotFound,
-        SpeakingSessionNotFound,
-        NotUploaded,
-        InvalidRecording,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+    raises=[*OF_A_SPEAKING_SESSION, NotUploaded, InvalidRecording],
 )
-def complete_speaking_session(id: str) -> RecordingReceived:  # noqa: A002 - the contract's name in the path
-    """Check size and first bytes. What is no recording is deleted with its session, as a refused form leaves none."""
+def complete_speaking_session(id: str) -> RecordingReceived:
+    """Complete a speaking session.
+
+    Call it after the PUT of an announced recording. Checks size and first bytes. If the object is not audio, object and
+    session are deleted. May be repeated: the answer is the same.
+    """
     user = authentication.current_user(app.event)
     session = speaking_sessions_table.get(user, identifiers.canonical_uuid(id))
     if session.status != "CREATED":
-        return models.received(session)
+        return messages.received(session)
     try:
         stored, head = storage.read_head(session.key, HEAD_BYTES)
     except ObjectMissing as error:
@@ -49,7 +34,7 @@ def complete_speaking_session(id: str) -> RecordingReceived:  # noqa: A002 - the
     except InvalidRecording:
         deletions.attempt(speaking_sessions_table.delete(user, session.id))
         raise
-    return models.received(speaking_sessions_table.uploaded(user, session.id))
+    return messages.received(speaking_sessions_table.uploaded(user, session.id))
 
 
 lambda_handler = app.lambda_handler

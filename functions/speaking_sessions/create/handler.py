@@ -1,54 +1,46 @@
-"""POST /api/sessions: take a recording in; a small one comes as a form, a large one is announced and PUT to the bucket.
+"""POST /api/sessions: take a recording in, as a form when it is small, else announced and PUT straight to the bucket.
 
-The row comes first and claims nothing (`CREATED`), then the object, then `UPLOADED`. Killed anywhere in between, the
-session is one that was never completed: the sweeper drops it with whatever lies under its key.
+The row comes first and claims nothing (`CREATED`), then the object, then `UPLOADED`. If the function dies in between,
+the session was never completed: the sweeper drops it with whatever lies under its key.
 """
 
 from contextlib import suppress
 
-from inlet import answers, api, authentication, forms, identifiers, json_body, keys, object_deletions_table, storage
+from inlet import api, authentication, forms, headers, identifiers, keys, object_deletions_table, request_body, storage
+from inlet.answers import Family
 from inlet.authentication import User
 from inlet.errors import (
     FormTooLarge,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
     InvalidDuration,
     InvalidRecording,
     MissingAudio,
     RecordingTooLarge,
     SpeakingSessionNotFound,
     StorageUnavailable,
-    Unauthorized,
     UnsupportedType,
+    UserNotFound,
     ValidationFailed,
 )
-from inlet.speaking_sessions import messages as models
-from inlet.speaking_sessions import speaking_sessions_table, users_table
-from inlet.speaking_sessions.messages import (
-    EXTENSION_OF,
-    About,
-    Announcement,
-    RecordingAnnounced,
-    RecordingReceived,
-    SpeakingSession,
-)
+from inlet.speaking_sessions import messages, speaking_sessions_table, users_table
+from inlet.speaking_sessions.media_types import EXTENSION_OF, sniffed_type
+from inlet.speaking_sessions.messages import RecordingAnnounced, RecordingReceived
+from inlet.speaking_sessions.requests import CREATE_REQUEST, About, Announcement
+from inlet.speaking_sessions.rows import SpeakingSession
 from inlet.times import iso_utc
 
 MAX_FORM_BYTES = 4_400_000
 """What surely fits Lambda's request of 6 MB once API Gateway has made base64 of it."""
 LAMBDA_REQUEST_BYTES = 6 * 1024 * 1024
 
-app = api.resolver(answers.Family.SPEAKING_SESSIONS, validation=False, max_form_bytes=LAMBDA_REQUEST_BYTES)
+app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False, max_form_bytes=LAMBDA_REQUEST_BYTES)
 
 
 @app.post(
     "/api/sessions",
     security=api.SIGNED_IN,
-    openapi_extensions={"requestBody": models.CREATE_REQUEST},
-    responses=answers.documented(
-        app.family,
-        {201: RecordingAnnounced | RecordingReceived},
-        Unauthorized,
+    replies={201: RecordingAnnounced | RecordingReceived},
+    openapi={"requestBody": CREATE_REQUEST},
+    raises=[
         MissingAudio,
         InvalidDuration,
         InvalidRecording,
@@ -56,17 +48,21 @@ app = api.resolver(answers.Family.SPEAKING_SESSIONS, validation=False, max_form_
         FormTooLarge,
         UnsupportedType,
         ValidationFailed,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+        UserNotFound,
+        SpeakingSessionNotFound,
+    ],
 )
 def create_speaking_session() -> tuple[RecordingReceived, int]:
-    """A recording as a form, or the announcement of one as JSON; the user's row is made on first use."""
+    """Create a speaking session.
+
+    Send a recording of up to 4.4 MB as a form, or announce a larger one, of up to 50 MB, as JSON: the answer then says
+    where to PUT it, and `POST /api/sessions/{id}/complete` comes after. The user is known from the first call on.
+    """
     user = authentication.current_user(app.event)
     content_type, body = app.event["headers"].get("content-type", ""), app.body
     if not body:
         raise MissingAudio
-    match content_type.partition(";")[0].strip().lower():
+    match headers.media_type(content_type):
         case forms.MEDIA_TYPE:
             return _take_in(user, content_type, body), 201
         case "application/json":
@@ -82,7 +78,7 @@ def _take_in(user: User, content_type: str, body: bytes) -> RecordingReceived:
     if (audio := form.files.get("audio")) is None:
         raise MissingAudio
     about = About.from_form(form.fields)
-    audio_type = models.sniffed_type(audio.content_type, audio.content)
+    audio_type = sniffed_type(audio.content_type, audio.content)
     session = _create(user, about, audio_type, len(audio.content))
     try:
         storage.put_once(session.key, audio.content, audio_type)
@@ -91,18 +87,18 @@ def _take_in(user: User, content_type: str, body: bytes) -> RecordingReceived:
             speaking_sessions_table.delete(user, session.id)  # with its object, should the PUT have arrived after all
         raise
     try:
-        return models.received(speaking_sessions_table.uploaded(user, session.id))
-    except SpeakingSessionNotFound:  # its owner was quicker, and deleted it
+        return messages.received(speaking_sessions_table.uploaded(user, session.id))
+    except SpeakingSessionNotFound:  # the user has deleted it meanwhile
         object_deletions_table.note(session.key)
         raise
 
 
 def _announce(user: User, body: bytes) -> RecordingAnnounced:
-    announcement = Announcement.from_json(json_body.loads(body.decode()))
+    announcement = Announcement.from_json(request_body.loads(body.decode()))
     session = _create(user, announcement.about, announcement.content_type, announcement.size)
     signed = storage.presign_put(session.key, content_type=session.content_type, size=session.size)
     return {
-        **models.received(session),
+        **messages.received(session),
         "uploadUrl": signed.url,
         "headers": signed.headers,
         "expiresAt": iso_utc(signed.expires_at),

@@ -1,24 +1,24 @@
-"""GET /api/sessions: a page of the caller's recordings, newest first."""
+"""GET /api/sessions: return a page of the user's recordings, newest first."""
 
 import re
 
-from inlet import answers, api, authentication
-from inlet.errors import InvalidRequest, Unauthorized
-from inlet.speaking_sessions import messages as models
-from inlet.speaking_sessions import speaking_sessions_table
+from inlet import api, authentication
+from inlet.answers import Family
+from inlet.errors import InvalidRequest
+from inlet.speaking_sessions import messages, speaking_sessions_table
 from inlet.speaking_sessions.messages import RecordingPage
 
 DEFAULT_LIMIT = 10
 MAX_LIMIT = 100
 MAX_PAGE = 100_000  # bounds how far the database may count
 
-app = api.resolver(answers.Family.SPEAKING_SESSIONS, validation=False)
+app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False)
 
 
 @app.get(
     "/api/sessions",
     security=api.SIGNED_IN,
-    openapi_extensions={
+    openapi={
         "parameters": [
             {
                 "name": name,
@@ -28,16 +28,19 @@ app = api.resolver(answers.Family.SPEAKING_SESSIONS, validation=False)
             for name, default, maximum in (("page", 1, MAX_PAGE), ("limit", DEFAULT_LIMIT, MAX_LIMIT))
         ]
     },
-    responses=answers.documented(app.family, {200: RecordingPage}, Unauthorized),
 )
 def list_speaking_sessions() -> RecordingPage:
-    """A page of the caller's sessions, newest first, and how many there are; an unknown user has none."""
+    """List speaking sessions.
+
+    Returns a page of the user's sessions, newest first, and how many there are in all. A user who has never recorded
+    anything has none.
+    """
     user = authentication.current_user(app.event)
     page = _whole_number("page", default=1, maximum=MAX_PAGE)
     limit = _whole_number("limit", default=DEFAULT_LIMIT, maximum=MAX_LIMIT)
     found = speaking_sessions_table.page(user, page, limit=limit)
     return {
-        "sessions": [models.listed(session) for session in found.sessions],
+        "sessions": [messages.listed(session) for session in found.sessions],
         "total": found.total,
         "page": page,
         "limit": limit,

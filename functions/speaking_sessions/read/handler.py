@@ -1,30 +1,27 @@
-"""GET /api/sessions/{id}: one recording with all that is known of it, and where to hear it."""
+"""GET /api/sessions/{id}: return one recording with its transcript and insights, and where to hear it."""
 
-from inlet import answers, api, authentication, identifiers, storage
-from inlet.errors import SpeakingSessionNotFound, Unauthorized, UserNotFound
-from inlet.speaking_sessions import messages as models
-from inlet.speaking_sessions import speaking_sessions_table
+from inlet import api, authentication, identifiers, storage
+from inlet.answers import Family
+from inlet.errors import OF_A_SPEAKING_SESSION
+from inlet.speaking_sessions import messages, speaking_sessions_table
 from inlet.speaking_sessions.messages import RecordingDetail
 from inlet.times import iso_utc
 
-app = api.resolver(answers.Family.SPEAKING_SESSIONS, validation=False)
+app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False)
 
 
-@app.get(
-    "/api/sessions/<id>",
-    security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family, {200: RecordingDetail}, Unauthorized, UserNotFound, SpeakingSessionNotFound
-    ),
-)
-def read_speaking_session(id: str) -> RecordingDetail:  # noqa: A002 - the contract's name in the path
-    """The session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes."""
+@app.get("/api/sessions/<id>", security=api.SIGNED_IN, raises=[*OF_A_SPEAKING_SESSION])
+def read_speaking_session(id: str) -> RecordingDetail:
+    """Read a speaking session.
+
+    Returns the session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes.
+    """
     user = authentication.current_user(app.event)
     session = speaking_sessions_table.read(user, identifiers.canonical_uuid(id))
     detail: RecordingDetail = {
-        **models.listed(session),
-        "transcript": models.transcript(session.transcript) if session.transcript else None,
-        "insights": [models.insight(row) for row in session.insights],
+        **messages.listed(session),
+        "transcript": messages.transcript(session.transcript) if session.transcript else None,
+        "insights": [messages.insight(row) for row in session.insights],
         "audioUrl": None,
         "audioUrlExpiresAt": None,
     }

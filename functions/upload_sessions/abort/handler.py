@@ -1,36 +1,34 @@
-"""DELETE …/sessions/{sessionId}: give the session up; its open uploads and its objects go."""
+"""DELETE /api/mocs/uploads/sessions/{sessionId}: abort the session, and delete what it has in the bucket."""
 
 from aws_lambda_powertools.event_handler import Response
 
-from inlet import answers, api, authentication
-from inlet.errors import (
-    FinalizeInProgress,
-    StorageUnavailable,
-    Unauthorized,
-    UploadSessionCompleted,
-    UploadSessionNotFound,
-)
+from inlet import api, authentication
+from inlet.answers import Family
+from inlet.errors import FinalizeInProgress, StorageUnavailable, UploadSessionCompleted, UploadSessionNotFound
 from inlet.logs import logger
 from inlet.upload_sessions import cleanup, upload_sessions_table
-from inlet.upload_sessions.upload_sessions_table import Leftovers
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS, validation=False)
+app = api.Resolver(Family.UPLOAD_SESSIONS, validation=False)
 
 
 @app.delete(
     "/api/mocs/uploads/sessions/<session_id>",
     security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family, {204: None}, Unauthorized, UploadSessionNotFound, UploadSessionCompleted, FinalizeInProgress
-    ),
+    replies={204: None},
+    raises=[UploadSessionNotFound, UploadSessionCompleted, FinalizeInProgress],
 )
 def abort_session(session_id: str) -> Response[str]:
-    """Abort a session. A completed one stays (409); one that has expired or was aborted is gone already (204)."""
-    if upload_sessions_table.abort(session_id, authentication.current_user(app.event).sub):
+    """Abort an upload session.
+
+    Ends the session, aborts its uploads and deletes its objects. A completed session stays (409). One that has expired
+    or was aborted before answers 204 too.
+    """
+    leftovers = upload_sessions_table.abort(session_id, authentication.current_user(app.event).sub)
+    if leftovers:
         try:
-            cleanup.remove(Leftovers(session_id.lower(), keeps_objects=False))
-        except StorageUnavailable as error:  # the session is aborted all the same; the sweeper removes what is left
-            logger.warning("storage unavailable", extra={"session_id": session_id, "reason": str(error)})
+            cleanup.remove(leftovers)
+        except StorageUnavailable as error:  # the session is aborted all the same; the sweeper deletes what is left
+            logger.warning("storage unavailable", extra={"session_id": leftovers.id, "reason": str(error)})
     return Response(204)
 
 

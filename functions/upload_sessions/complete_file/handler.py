@@ -1,46 +1,25 @@
-"""POST …/files/{fileId}/complete: all parts are there; make them one object."""
+"""POST /api/mocs/uploads/sessions/{sessionId}/files/{fileId}/complete: assemble the file from its parts."""
 
-from inlet import answers, api, authentication
-from inlet.errors import (
-    FileAlreadyCompleted,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    PartsMismatch,
-    SessionFileNotFound,
-    Unauthorized,
-    UnsupportedType,
-    UploadLost,
-    UploadSessionClosed,
-    UploadSessionNotFound,
-    ValidationFailed,
-)
+from inlet import api, authentication
+from inlet.answers import Family
+from inlet.errors import OF_A_SESSION_FILE, PartsMismatch, UploadLost
 from inlet.upload_sessions import completion, upload_sessions_table
 from inlet.upload_sessions.messages import CompletedFile, CompleteRequest
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
 @app.post(
     "/api/mocs/uploads/sessions/<session_id>/files/<file_id>/complete",
     security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family,
-        {200: CompletedFile},
-        Unauthorized,
-        UploadSessionNotFound,
-        SessionFileNotFound,
-        UploadSessionClosed,
-        FileAlreadyCompleted,
-        PartsMismatch,
-        UploadLost,
-        UnsupportedType,
-        ValidationFailed,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+    raises=[*OF_A_SESSION_FILE, PartsMismatch, UploadLost],
 )
 def complete_file(session_id: str, file_id: str, request: CompleteRequest) -> CompletedFile:
-    """Complete a registered file. The bucket's own list of parts decides; of racing callers one completes it."""
+    """Complete a file.
+
+    Assembles the file from its parts; name each part with the ETag that the bucket answered. The bucket's own list of
+    parts decides. A file that is completed already answers 400 with its URL in `details.fileUrl`.
+    """
     session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
     slot, file = session.slot_of(file_id)
     file_url = completion.complete(session, slot, file, [(part.part_number, part.etag) for part in request.parts])

@@ -1,48 +1,34 @@
-"""POST /api/mocs/uploads/sessions: declare files; the answer says in which parts to send them, and which are known."""
+"""POST /api/mocs/uploads/sessions: create an upload session from the declaration of its files."""
 
-from inlet import answers, api, authentication, downloads, identifiers, limits
-from inlet.errors import (
-    FileTooLarge,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    InstructionMissing,
-    LimitExceeded,
-    Unauthorized,
-    UnsupportedType,
-    ValidationFailed,
-)
+from inlet import api, authentication, downloads, identifiers, limits
+from inlet.answers import Family
+from inlet.errors import FileTooLarge, InstructionMissing, LimitExceeded, UnsupportedType
 from inlet.settings import settings
 from inlet.upload_sessions import upload_sessions_table
 from inlet.upload_sessions.messages import CreatedSession, DeclaredFile, Duplicate, SessionRequest
 from inlet.upload_sessions.rules import MB, RULES
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
 @app.post(
     "/api/mocs/uploads/sessions",
-    status_code=201,
+    status=201,
     security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family,
-        {201: CreatedSession},
-        Unauthorized,
-        InstructionMissing,
-        UnsupportedType,
-        FileTooLarge,
-        ValidationFailed,
-        LimitExceeded,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+    raises=[InstructionMissing, UnsupportedType, FileTooLarge, LimitExceeded],
 )
 def create_session(session: SessionRequest) -> CreatedSession:
-    """Begin an upload session with all the files it may hold: at least one instruction, 50 files at most."""
+    """Create an upload session.
+
+    Declare 1 to 50 files, at least one of them an instruction. The answer says in which parts to send them and which
+    the user has sent before: those can be skipped. Register each other file next.
+    """
     user = authentication.current_user(app.event)
     _require_acceptable(session.files)
-    limits.require("upload-session", user.sub, limit=settings.sessions_per_day, window_seconds=limits.DAY_SECONDS)
+    limit = settings.upload_sessions_per_day
+    limits.require("upload-session", user.sub, limit=limit, window_seconds=limits.DAY_SECONDS)
 
-    session_id, token = identifiers.new_uuid(), identifiers.new_session_token()
+    session_id, token = identifiers.new_uuid(), identifiers.new_token()
     part_size_bytes = RULES.part_bytes([file.size for file in session.files])
     created = upload_sessions_table.create(
         session_id,
@@ -64,7 +50,7 @@ def create_session(session: SessionRequest) -> CreatedSession:
 
 
 def _require_acceptable(files: list[DeclaredFile]) -> None:
-    """Hold the files to their categories; raises `InstructionMissing`, `UnsupportedType` or `FileTooLarge`."""
+    """Hold the files to their categories. Raise `InstructionMissing`, `UnsupportedType` or `FileTooLarge`."""
     if all(file.category != RULES.required_category for file in files):
         raise InstructionMissing
     for index, file in enumerate(files):

@@ -1,81 +1,73 @@
-"""POST …/sessions/{sessionId}/finalize: all files are there and are what they were declared to be.
+"""POST /api/mocs/uploads/sessions/{sessionId}/finalize: verify that all files are there and as declared.
 
-Two phases: one statement makes this call the session's only finalizer until a deadline; then files are looked into, in
-no transaction; then one statement commits, if the lease is still this call's.
+Two phases: one statement makes this call the session's only finalizer until a deadline; then the files are verified,
+in no transaction; then one statement commits, if this call still holds the lease.
 """
 
-from inlet import answers, api, authentication, downloads, identifiers
+from inlet import api, authentication, downloads, identifiers
+from inlet.answers import Family
 from inlet.errors import (
+    OF_AN_UPLOAD_SESSION,
     ContentMismatch,
     FilesIncomplete,
     FinalizeInProgress,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
+    InletError,
     StorageUnavailable,
-    Unauthorized,
     UploadSessionClosed,
-    UploadSessionNotFound,
 )
 from inlet.upload_sessions import upload_sessions_table, verification
 from inlet.upload_sessions.messages import FinalizedFile, FinalizedSession
 from inlet.upload_sessions.rows import UploadSession
 from inlet.upload_sessions.rules import RULES
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
 @app.post(
     "/api/mocs/uploads/sessions/<session_id>/finalize",
     security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family,
-        {200: FinalizedSession},
-        Unauthorized,
-        UploadSessionNotFound,
-        UploadSessionClosed,
-        FilesIncomplete,
-        ContentMismatch,
-        FinalizeInProgress,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+    raises=[*OF_AN_UPLOAD_SESSION, FilesIncomplete, ContentMismatch, FinalizeInProgress],
 )
 def finalize_session(session_id: str) -> FinalizedSession:
-    """Finish a session; after success, the same answer again. 409: somebody is at it, or it takes longer: ask again."""
+    """Finalize an upload session.
+
+    Verifies that every declared file is completed and is what its MIME type says, and completes the session. May be
+    repeated: a completed session answers the same again. Answers 409 while another call finalizes, or when verification
+    needs another call: retry. A file that is not as declared is rejected (422) and may be registered again.
+    """
     token = identifiers.new_uuid()
     session, leased = upload_sessions_table.lease(session_id, authentication.current_user(app.event).sub, token)
-    if not leased:
-        _require_completed(session)
-    else:
+    if leased:
         _finalize(session, token)
+    elif session.state != "completed":
+        raise _reason_without_lease(session)
     return FinalizedSession(session_id=session.id, files=_finalized_files(session))
 
 
-def _require_completed(session: UploadSession) -> None:
-    """Say why there was no lease, unless the session is completed already."""
-    if session.state == "completed":
-        return
-    if session.state == "finalizing":
-        raise FinalizeInProgress
-    session.require_active()
-    if missing := [slot for slot in session.slots if slot.stored is None]:
-        raise FilesIncomplete(files=[{"index": slot.position, "filename": slot.declared.filename} for slot in missing])
-    raise FinalizeInProgress  # another call took the lease while this one asked
+def _reason_without_lease(session: UploadSession) -> InletError:
+    """Return why a session that is not completed could not be leased."""
+    if session.state in ("expired", "aborted"):
+        return UploadSessionClosed(status=session.state)
+    missing = [slot for slot in session.slots if slot.stored is None]
+    if session.state == "active" and missing:
+        return FilesIncomplete(files=[{"index": slot.position, "filename": slot.declared.filename} for slot in missing])
+    return FinalizeInProgress()  # by another call, which may have taken the lease while this one asked
 
 
 def _finalize(session: UploadSession, token: str) -> None:
-    """Look into the files under the lease, and commit; or give the lease back and say why."""
+    """Verify the files under the lease, and commit; or give the lease back and say why."""
     try:
         findings = verification.verify(session.slots, budget_seconds=RULES.finalize_budget_seconds)
     except StorageUnavailable:
         upload_sessions_table.release(session, token, [])
         raise
-    if findings.liars:
-        upload_sessions_table.reject(session, token, findings.verified, [file.id for _, file, _ in findings.liars])
+    if findings.mismatched:
+        rejected = [file.id for _, file, _ in findings.mismatched]
+        upload_sessions_table.reject(session, token, findings.verified, rejected)
         raise ContentMismatch(
             files=[
-                {"index": slot.position, "fileId": file.id, "filename": slot.declared.filename, "reason": lie}
-                for slot, file, lie in findings.liars
+                {"index": slot.position, "fileId": file.id, "filename": slot.declared.filename, "reason": mismatch}
+                for slot, file, mismatch in findings.mismatched
             ]
         )
     if findings.unfinished or not upload_sessions_table.commit(session, token, findings.verified):
@@ -84,7 +76,7 @@ def _finalize(session: UploadSession, token: str) -> None:
 
 
 def _finalized_files(session: UploadSession) -> list[FinalizedFile]:
-    """Every declared file with a fresh URL; for a skipped duplicate, the earlier file's."""
+    """Return every declared file with a fresh URL; for a skipped duplicate, the earlier file's."""
     return [
         FinalizedFile(
             index=slot.position,

@@ -1,41 +1,26 @@
-"""GET …/files/{fileId}/parts: fresh URLs, and which parts the bucket has already: how an upload is resumed."""
+"""GET /api/mocs/uploads/sessions/{sessionId}/files/{fileId}/parts: sign parts anew, and say which the bucket has.
+
+This is how a client resumes an upload.
+"""
 
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Query
 
-from inlet import answers, api, authentication, multipart_uploads
-from inlet.errors import (
-    FileAlreadyCompleted,
-    MultipartUploadGone,
-    SessionFileNotFound,
-    Unauthorized,
-    UploadLost,
-    UploadSessionClosed,
-    UploadSessionNotFound,
-    ValidationFailed,
-)
+from inlet import api, authentication, multipart_uploads
+from inlet.answers import Family
+from inlet.errors import OF_A_SESSION_FILE, MultipartUploadGone, UploadLost
 from inlet.upload_sessions import completion, files_table, registration, upload_sessions_table
-from inlet.upload_sessions.messages import Part, PartList
+from inlet.upload_sessions.messages import PartList, PartState
 from inlet.upload_sessions.rules import RULES
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
 @app.get(
     "/api/mocs/uploads/sessions/<session_id>/files/<file_id>/parts",
     security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family,
-        {200: PartList},
-        Unauthorized,
-        UploadSessionNotFound,
-        SessionFileNotFound,
-        UploadSessionClosed,
-        FileAlreadyCompleted,
-        UploadLost,
-        ValidationFailed,
-    ),
+    raises=[*OF_A_SESSION_FILE, UploadLost],
 )
 def list_parts(
     session_id: str,
@@ -43,25 +28,27 @@ def list_parts(
     first: Annotated[int, Query(alias="from", ge=1, le=RULES.max_parts)] = 1,
     limit: Annotated[int, Query(ge=1, le=RULES.max_listed_parts)] = 100,
 ) -> PartList:
-    """Parts from number `from` on: where to PUT each now, and its ETag if the bucket has it."""
+    """List a file's parts.
+
+    Returns up to `limit` parts from number `from` on: a fresh presigned PUT of each, and its ETag if the bucket has it.
+    To resume an upload, send the parts that the bucket does not have.
+    """
     session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
     slot, file = session.slot_of(file_id)
-    completion.refuse_completed(slot, file)
+    completion.require_incomplete(slot, file)
     session.require_active()
+    last = first + limit - 1
     try:
-        last = first + limit - 1
-        uploaded = {
-            part.number: part
-            for part in multipart_uploads.uploaded_parts(file.key, file.multipart_upload_id, first=first, last=last)
-        }
-    except MultipartUploadGone:
-        completion.finish(session, slot, file)
-    seconds_left = files_table.seen(session, file, uploaded.values())
+        found = list(multipart_uploads.uploaded_parts(file.key, file.multipart_upload_id, first=first, last=last))
+    except MultipartUploadGone as gone:
+        raise completion.outcome(session, slot, file) from gone
+    uploaded = {part.number: part for part in found}
+    seconds_left = files_table.seen(session, file, found)
     if seconds_left is None:
-        completion.refuse_settled(session, file)
+        raise completion.settled(session, file)
     return PartList(
         parts=[
-            Part(
+            PartState(
                 part_number=number,
                 url=registration.sign_part(file, number, size, seconds_left),
                 size=size,

@@ -1,21 +1,22 @@
-"""GET /api/mocs/uploads/sessions/{sessionId}: the session, its files, their states and progress."""
+"""GET /api/mocs/uploads/sessions/{sessionId}: return the session, its files, their states and progress."""
 
-from inlet import answers, api, authentication, downloads
-from inlet.errors import Unauthorized, UploadSessionNotFound
+from inlet import api, authentication, downloads
+from inlet.answers import Family
+from inlet.errors import UploadSessionNotFound
 from inlet.upload_sessions import upload_sessions_table
 from inlet.upload_sessions.messages import FileState, Progress, SessionState
 from inlet.upload_sessions.rows import Slot
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
-@app.get(
-    "/api/mocs/uploads/sessions/<session_id>",
-    security=api.SIGNED_IN,
-    responses=answers.documented(app.family, {200: SessionState}, Unauthorized, UploadSessionNotFound),
-)
+@app.get("/api/mocs/uploads/sessions/<session_id>", security=api.SIGNED_IN, raises=[UploadSessionNotFound])
 def read_session(session_id: str) -> SessionState:
-    """How far a session is; completed files with a fresh URL. Reading does not prolong it."""
+    """Read an upload session.
+
+    Returns every declared file with its state and progress; a completed file with a fresh URL. Reading does not
+    prolong the session.
+    """
     session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
     files = [_file_state(slot) for slot in session.slots]
     return SessionState(
@@ -35,7 +36,6 @@ def read_session(session_id: str) -> SessionState:
 
 
 def _file_state(slot: Slot) -> FileState:
-    """A declared file as it stands."""
     declared, file, stored = slot.declared, slot.file, slot.stored
     return FileState(
         index=slot.position,

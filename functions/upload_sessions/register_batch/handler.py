@@ -1,40 +1,21 @@
-"""POST …/sessions/{sessionId}/files/batch: register many declared files at once, each with a result of its own."""
+"""POST /api/mocs/uploads/sessions/{sessionId}/files/batch: register many declared files, each with its own result."""
 
 from inlet import answers, api, authentication
-from inlet.errors import (
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    InletError,
-    Unauthorized,
-    UnsupportedType,
-    UploadSessionClosed,
-    UploadSessionNotFound,
-    ValidationFailed,
-)
+from inlet.answers import Family
+from inlet.errors import OF_AN_UPLOAD_SESSION, InletError
 from inlet.upload_sessions import registration, upload_sessions_table
 from inlet.upload_sessions.messages import BatchError, BatchRequest, BatchResult, BatchResults
 from inlet.upload_sessions.registration import Registration
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
-@app.post(
-    "/api/mocs/uploads/sessions/<session_id>/files/batch",
-    security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family,
-        {200: BatchResults},
-        Unauthorized,
-        UploadSessionNotFound,
-        UploadSessionClosed,
-        UnsupportedType,
-        ValidationFailed,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
-)
+@app.post("/api/mocs/uploads/sessions/<session_id>/files/batch", security=api.SIGNED_IN, raises=[*OF_AN_UPLOAD_SESSION])
 def register_batch(session_id: str, batch: BatchRequest) -> BatchResults:
-    """Register declared files, one by one: some may be refused while the others are registered."""
+    """Register many files.
+
+    Registers declared files in one call. Each has a result of its own: some may be refused while others succeed.
+    """
     session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
     outcomes = registration.register(session, [file.declared for file in batch.files])
     return BatchResults(
@@ -43,7 +24,7 @@ def register_batch(session_id: str, batch: BatchRequest) -> BatchResults:
 
 
 def _result(index: int, outcome: Registration | InletError, part_size_bytes: int) -> BatchResult:
-    """What registering this file alone would have answered."""
+    """Return the answer that registering this file alone would have had."""
     if isinstance(outcome, InletError):
         status, code = answers.status_and_code(type(outcome))
         message = answers.UNEXPECTED_MESSAGE if status == answers.UNEXPECTED[0] else str(outcome)

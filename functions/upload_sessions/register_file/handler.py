@@ -1,42 +1,26 @@
-"""POST …/sessions/{sessionId}/files: open a declared file's upload; the answer says where to PUT its parts."""
+"""POST /api/mocs/uploads/sessions/{sessionId}/files: register a declared file, and say where to PUT its parts."""
 
-from inlet import answers, api, authentication
-from inlet.errors import (
-    FileNotDeclared,
-    IdempotencyInProgress,
-    IdempotencyMismatch,
-    InletError,
-    Unauthorized,
-    UnsupportedType,
-    UploadSessionClosed,
-    UploadSessionNotFound,
-    ValidationFailed,
-)
+from inlet import api, authentication
+from inlet.answers import Family
+from inlet.errors import OF_AN_UPLOAD_SESSION, FileNotDeclared, InletError
 from inlet.upload_sessions import registration, upload_sessions_table
 from inlet.upload_sessions.messages import DeclaredFile, RegisteredFile
 
-app = api.resolver(answers.Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
 @app.post(
     "/api/mocs/uploads/sessions/<session_id>/files",
-    status_code=201,
     security=api.SIGNED_IN,
-    responses=answers.documented(
-        app.family,
-        {201: RegisteredFile, 200: RegisteredFile},
-        Unauthorized,
-        UploadSessionNotFound,
-        UploadSessionClosed,
-        FileNotDeclared,
-        UnsupportedType,
-        ValidationFailed,
-        IdempotencyMismatch,
-        IdempotencyInProgress,
-    ),
+    replies={201: RegisteredFile, 200: RegisteredFile},
+    raises=[*OF_AN_UPLOAD_SESSION, FileNotDeclared],
 )
 def register_file(session_id: str, file: DeclaredFile) -> tuple[RegisteredFile, int]:
-    """Register a declared file: 201, and 200 with the same answer when it was registered before."""
+    """Register a file.
+
+    Opens the upload of a declared file and returns a presigned PUT for each of its parts. Answers 200 with the same
+    upload if the file was registered before. Each accepted call prolongs the session.
+    """
     session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
     [registered] = registration.register(session, [file.declared])
     if isinstance(registered, InletError):

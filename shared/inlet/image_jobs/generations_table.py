@@ -1,13 +1,11 @@
-"""The ledger of model calls, each billed: no attempt calls again while an earlier call's outcome is unknown.
+"""The ledger of model calls. Each call is billed, so no attempt calls again while an earlier call's outcome is unknown.
 
-`calling` stays behind when a worker dies in or after the call. A retry that finds it, and no bytes in the bucket,
-ends the attempt honestly instead of paying twice. A refusal (429, 5xx) is known to cost nothing and may be retried; a
-time-out may have been billed and is retried once.
+When a worker dies in or after the call, its row stays `calling`. A retry that finds it, and no bytes in the bucket,
+ends the attempt instead of paying twice. A refusal (429, 5xx) costs nothing and may be retried; a time-out may have
+been billed and is retried once.
 """
 
-import uuid
-
-from inlet import database
+from inlet import database, identifiers
 from inlet.errors import GenerationInterrupted, GenerationTimedOut, StaleAttempt
 from inlet.image_jobs.rows import Job
 
@@ -37,11 +35,14 @@ UPDATE generations SET state = %(state)s, timeouts = timeouts + (%(state)s = 'ti
 
 
 def claim(job: Job) -> None:
-    """Enter in the ledger that the model is about to be called. Raises when this attempt must not call (again)."""
+    """Enter in the ledger that the model is about to be called.
+
+    Raises `StaleAttempt`, `GenerationTimedOut` or `GenerationInterrupted` when this attempt must not call (again).
+    """
     parameters = {
         "id": job.upload_id,
         "attempt": job.attempt,
-        "claim": str(uuid.uuid4()),
+        "claim": identifiers.new_uuid(),
         "max_timeouts": MAX_TIMEOUTS,
     }
     row = database.fetch_one(_CLAIM, parameters)
@@ -53,17 +54,17 @@ def claim(job: Job) -> None:
 
 
 def refused(job: Job) -> None:
-    """The model refused without billing."""
+    """Record that the model refused without billing."""
     _outcome(job, "refused")
 
 
 def timed_out(job: Job) -> None:
-    """The model did not answer in time; it may bill."""
+    """Record that the model did not answer in time. It may bill."""
     _outcome(job, "timed_out")
 
 
 def generated(job: Job) -> None:
-    """The model's bytes are in the bucket."""
+    """Record that the model's bytes are in the bucket."""
     _outcome(job, "generated")
 
 

@@ -1,4 +1,4 @@
-"""The `uploads` table under the workflow: status, stages, the end. Every change is fenced by attempt and progress."""
+"""The `uploads` table as the workflow changes it: stages, progress, the end. Attempt and progress fence each change."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ SILENT_SECONDS = 600
 """A job whose stage has not moved for this long (twice the longest stage) may have a dead execution."""
 
 _STATUS = """
-SELECT uploads.session_token_hash, uploads.status, uploads.stage, uploads.progress, uploads.error_message,
+SELECT uploads.session_token_hash AS token_hash, uploads.status, uploads.stage, uploads.progress, uploads.error_message,
        uploads.updated_at, CASE WHEN uploads.status = 'completed' THEN results.id END AS result_id
   FROM uploads LEFT JOIN results ON results.upload_id = uploads.id
  WHERE uploads.id = %(id)s
@@ -26,12 +26,12 @@ WITH job AS ({_STATUS}
     INSERT INTO outbox_events (uuid, name, distinct_id, properties)
     SELECT gen_random_uuid(), 'status_poll', %(id)s,
            jsonb_build_object('upload_id', %(id)s::text, 'stage', stage, 'progress', progress)
-      FROM job WHERE session_token_hash = %(token_hash)s
+      FROM job WHERE token_hash = %(token_hash)s
 )
 SELECT * FROM job
 """
 
-# `progress` is the job's before this statement: what a stage that comes late recognises itself by.
+# `progress` is the job's before this statement: a task that comes late recognises itself by it.
 _ENTER = """
 WITH advanced AS (
     UPDATE uploads SET status = 'processing', stage = %(stage)s, progress = %(progress)s, updated_at = now()
@@ -90,12 +90,12 @@ class SilentJob:
 
 
 def status(upload_id: str) -> StatusRow | None:
-    """What a status poll answers with: one indexed read, one round trip."""
+    """Return what a status poll answers with: one indexed read, one round trip."""
     return database.fetch_one_as(StatusRow, _STATUS, {"id": upload_id})
 
 
 def status_sampled(upload_id: str, token_hash: str) -> StatusRow | None:
-    """The same read, which also records a `status_poll` event, still in one round trip."""
+    """Return the same and record a `status_poll` event, still in one round trip."""
     return database.fetch_one_as(StatusRow, _STATUS_SAMPLED, {"id": upload_id, "token_hash": token_hash})
 
 
@@ -117,7 +117,7 @@ def advance(job: Job, progress: int) -> None:
 
 
 def complete(job: Job) -> None:
-    """The job is done; nothing happens if it was, or if its preview is not stored."""
+    """Complete the job. Does nothing if it is completed, or if its preview is not stored."""
     event = analytics.status_complete(job.upload_id, result_id=result_id_for(job.upload_id))
     database.fetch_one(
         _COMPLETE, {"id": job.upload_id, "attempt": job.attempt, "events": outbox_table.parameter(event)}
@@ -125,7 +125,7 @@ def complete(job: Job) -> None:
 
 
 def fail(upload_id: str, attempt: int, message: str) -> bool:
-    """The job has failed and keeps its last progress; nothing happens (False) if the attempt is over already."""
+    """Fail the job, which keeps its last progress. Return False, and do nothing, if the attempt is over already."""
     parameters = {
         "id": upload_id,
         "attempt": attempt,
@@ -136,7 +136,7 @@ def fail(upload_id: str, attempt: int, message: str) -> bool:
 
 
 def silent(after: str, limit: int) -> list[SilentJob]:
-    """Jobs with ids greater than `after` that have been processing without moving for too long, by id."""
+    """Return jobs with ids greater than `after` that have been processing without moving for too long, by id."""
     rows = database.fetch_all(
         _SILENT, {"after": after, "lost": LOST_START_SECONDS, "silent": SILENT_SECONDS, "limit": limit}
     )

@@ -1,15 +1,11 @@
-"""Image uploads: what is asked and what is answered."""
+"""Requests and replies of image jobs."""
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, EmailStr, Field, StringConstraints
+from pydantic import BeforeValidator, EmailStr, Field
 
-from inlet.messages import Model, Timestamp
-
-EXTENSION_OF = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/heic": "heic"}
-"""The image types taken in, and the extension each gets in its key."""
-
-type Sha256 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
+from inlet.image_jobs.rows import EXTENSION_OF
+from inlet.messages import Model, Sha256, Timestamp
 
 
 def _without_a_name(email: object) -> object:
@@ -20,7 +16,7 @@ def _without_a_name(email: object) -> object:
 
 
 class UploadRequest(Model):
-    """What a client declares before it may upload. `size` is in bytes, `sha256` base64."""
+    """The image a client is about to upload. `size` is in bytes, `sha256` base64."""
 
     email: Annotated[EmailStr, BeforeValidator(_without_a_name), Field(max_length=254)]
     type: Annotated[str, Field(max_length=100, examples=list(EXTENSION_OF))]
@@ -29,7 +25,7 @@ class UploadRequest(Model):
 
 
 class ReservedUpload(Model):
-    """Where to PUT the file, with which headers, until when; and the token that owns the job from now on."""
+    """Where to PUT the file, with which headers and until when, and the token that owns the job from now on."""
 
     upload_url: str
     upload_id: str
@@ -40,7 +36,7 @@ class ReservedUpload(Model):
 
 
 class ConfirmedUpload(Model):
-    """The bytes are there and pinned."""
+    """A verified upload. `jobId` equals the upload's id."""
 
     success: Literal[True] = True
     job_id: str
@@ -48,13 +44,13 @@ class ConfirmedUpload(Model):
 
 
 class ProcessRequest(Model):
-    """Which upload to process."""
+    """The upload to process."""
 
     upload_id: Annotated[str, Field(min_length=1, max_length=64)]
 
 
 class StartedJob(Model):
-    """The workflow has the job."""
+    """A job that the workflow runs. `workflowRunId` is the execution's ARN."""
 
     success: Literal[True] = True
     job_id: str
@@ -63,7 +59,7 @@ class StartedJob(Model):
 
 
 class Result(Model):
-    """A finished picture's preview: a presigned URL, its end, and the preview's size in pixels."""
+    """The preview of a finished picture: a presigned URL, when it expires, and the preview's size in pixels."""
 
     success: Literal[True] = True
     result_id: str

@@ -23,7 +23,7 @@ UPDATE results SET preview_key = %(preview_key)s, preview_width = %(width)s, pre
 
 _GET = """
 SELECT results.id, results.preview_key, results.preview_width, results.preview_height,
-       uploads.session_token_hash, uploads.status
+       uploads.session_token_hash AS token_hash, uploads.status
   FROM results JOIN uploads ON uploads.id = results.upload_id
  WHERE results.id = %(id)s
 """
@@ -46,18 +46,18 @@ class ResultRow:
     preview_key: str | None
     preview_width: int | None
     preview_height: int | None
-    session_token_hash: str
+    token_hash: str
     status: Status
 
     def preview(self) -> Preview:
-        """The preview; raises `ResultNotReady` until the job is completed."""
+        """Return the preview. Raise `ResultNotReady` until the job is completed."""
         if self.status != "completed" or not (self.preview_key and self.preview_width and self.preview_height):
             raise ResultNotReady
         return Preview(self.preview_key, self.preview_width, self.preview_height)
 
 
 def store(job: Job, *, full_key: str, content_type: str, width: int, height: int) -> None:
-    """Record the full-size picture; the first record stands."""
+    """Record the full-size picture. The first record stands."""
     database.execute(
         _STORE,
         {
@@ -73,7 +73,7 @@ def store(job: Job, *, full_key: str, content_type: str, width: int, height: int
 
 
 def add_preview(job: Job, *, preview_key: str, width: int, height: int) -> None:
-    """Record the preview; the first record stands."""
+    """Record the preview. The first record stands."""
     database.execute(
         _PREVIEW,
         {
@@ -87,7 +87,7 @@ def add_preview(job: Job, *, preview_key: str, width: int, height: int) -> None:
 
 
 def get(result_id: str) -> ResultRow:
-    """The result with its upload's token hash and status; raises `ResultNotFound`."""
+    """Return the result with its upload's token hash and status. Raise `ResultNotFound`."""
     if result := database.fetch_one_as(ResultRow, _GET, {"id": result_id}):
         return result
     raise ResultNotFound

@@ -1,27 +1,44 @@
-"""Rows of image jobs as plain dataclasses: no pydantic, so functions that only read start quickly."""
+"""Rows of image jobs as plain dataclasses, and the stages they go through.
+
+They need no pydantic, so functions that only read start quickly.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
-from inlet.errors import AlreadyProcessing, AttemptsExhausted, NotConfirmed, UploadMismatch
+from inlet.errors import AlreadyProcessing, AttemptsExhausted, NotConfirmed
 
 if TYPE_CHECKING:
     from inlet.storage import StoredObject
 
+EXTENSION_OF = {"image/jpeg": "jpg", "image/png": "png", "image/webp": "webp", "image/heic": "heic"}
+"""The image types taken in, and the extension each gets in its key."""
+
 MAX_ATTEMPTS = 3
-"""How often one upload may be processed: the first time, and again after each failure (contract, A, process)."""
+"""How often one upload may be processed: the first time, and again after a failure."""
+
+PROCESSING_FAILED = "Processing failed. Please try again."
+"""What the owner reads where no stage has words of its own."""
 
 type Status = Literal["pending", "processing", "completed", "failed"]
 type Stage = Literal["validating", "generating", "storing", "watermarking", "complete", "failed"]
 
+PROGRESS: dict[Stage, int] = {"validating": 10, "generating": 30, "storing": 80, "watermarking": 90, "complete": 100}
+"""The stages in their order, and the progress in percent with which a job enters each. `failed` keeps the last one.
+
+A test holds this list together with the schema, the state machine, the API document, the README and the web client.
+"""
+GENERATED_PROGRESS = 70
+"""The progress within `generating` once the model has answered."""
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload as its owner's requests see it. `size` in bytes; `etag` is None until confirmed."""
+    """An upload as its owner's requests see it. `size` is in bytes; `etag` is None until confirmed."""
 
     id: str
-    session_token_hash: str
+    token_hash: str
     key: str
     content_type: str
     size: int | None
@@ -29,16 +46,16 @@ class Upload:
     attempt: int
     etag: str | None
 
-    def expect(self, stored: "StoredObject", *, max_bytes: int) -> None:
-        """Raise `UploadMismatch` unless the object has the declared type and size (undeclared: within limits)."""
+    def agrees_with(self, stored: "StoredObject", *, max_bytes: int) -> bool:
+        """Tell whether the object has the declared type and size; where none was declared, at most `max_bytes`."""
         size_agrees = stored.size == self.size if self.size is not None else 1 <= stored.size <= max_bytes
-        if not size_agrees or stored.content_type.lower() != self.content_type:
-            raise UploadMismatch
+        return size_agrees and stored.content_type.lower() == self.content_type
 
     def next_attempt(self) -> int:
-        """The attempt that processing would run as; raises if the job is not startable.
+        """Return the attempt that processing would run as.
 
-        A pending job whose start failed keeps its number: its execution's name must not change.
+        Raises `NotConfirmed`, `AlreadyProcessing` or `AttemptsExhausted`. A pending job whose start failed keeps its
+        number: its execution's name must not change.
         """
         if self.etag is None:
             raise NotConfirmed
@@ -79,9 +96,9 @@ class JobStatus(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """What a status poll reads, in one row."""
+    """The one row that a status poll reads."""
 
-    session_token_hash: str
+    token_hash: str
     status: Status
     stage: Stage | None
     progress: int

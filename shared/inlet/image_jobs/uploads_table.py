@@ -1,4 +1,4 @@
-"""The `uploads` table up to the workflow: reserve, confirm, start."""
+"""The `uploads` table as the API's endpoints change it: reserve, confirm, start. `jobs_table` has it from there."""
 
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from inlet.storage import StoredObject
 
 UNCONFIRMED_HOURS = 24
-"""How long an upload may stay unconfirmed before the sweeper drops it (contract, B, sweeper)."""
+"""How long an upload may stay unconfirmed before the sweeper drops it."""
 
 _RESERVE = f"""
 WITH reserved AS (
@@ -24,7 +24,7 @@ SELECT id FROM reserved
 """
 
 _GET = """
-SELECT id, session_token_hash, original_url AS key, content_type, size, status, attempt, etag
+SELECT id, session_token_hash AS token_hash, original_url AS key, content_type, size, status, attempt, etag
   FROM uploads WHERE id = %(id)s
 """
 
@@ -95,14 +95,14 @@ def reserve(
 
 
 def get(upload_id: str) -> Upload:
-    """The upload; raises `UploadNotFound`."""
+    """Return the upload. Raise `UploadNotFound`."""
     if upload := database.fetch_one_as(Upload, _GET, {"id": upload_id}):
         return upload
     raise UploadNotFound
 
 
 def confirm(upload_id: str, stored: "StoredObject") -> None:
-    """Pin what was stored. Of racing callers one wins; the others get `AlreadyConfirmed`.
+    """Pin the stored object. Of racing callers one wins; the others get `AlreadyConfirmed`.
 
     Raises `UploadNotFound` where the sweeper was first.
     """
@@ -119,7 +119,7 @@ def confirm(upload_id: str, stored: "StoredObject") -> None:
 
 
 def start(upload: Upload, attempt: int, workflow_run_id: str) -> bool:
-    """Move the job as it was seen to `processing`. False if another caller was first."""
+    """Move the job, as it was seen, to `processing`. Return False if another caller was first."""
     event = analytics.processing_started(upload.id, workflow_run_id=workflow_run_id)
     parameters = {
         "id": upload.id,

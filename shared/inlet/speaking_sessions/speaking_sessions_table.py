@@ -1,6 +1,7 @@
-"""The `speaking_sessions` table, with what was heard in a recording: one statement a change, one round trip a read.
+"""The `speaking_sessions` table, with the transcripts and insights of its recordings.
 
-Every statement starts from the caller's own row in `users`: somebody else's session is as unknown as a missing one.
+A change is one statement, a read one round trip. Every statement starts from the caller's own row in `users`: another
+user's session looks like a missing one.
 """
 
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 from inlet import database
 from inlet.authentication import User
 from inlet.errors import SpeakingSessionNotFound, UserNotFound
-from inlet.speaking_sessions.messages import About, SpeakingSession, SpeakingSessionDetail, SpeakingSessionPage
+from inlet.speaking_sessions.requests import About
+from inlet.speaking_sessions.rows import SpeakingSession, SpeakingSessionDetail, SpeakingSessionPage
 
 ABANDONED_HOURS = 24
 """How long a session may stay without its recording before the sweeper drops it."""
@@ -94,7 +96,7 @@ INSERT INTO object_deletions (key) SELECT audio_key FROM dropped ON CONFLICT (ke
 
 
 def create(session_id: str, user_id: str, *, about: About, key: str, content_type: str, size: int) -> SpeakingSession:
-    """A new session, `CREATED`: it claims no recording yet. `size` in bytes."""
+    """Create a session in status `CREATED`, which claims no recording yet. `size` is in bytes."""
     session = database.fetch_one_as(
         SpeakingSession,
         _CREATE,
@@ -114,23 +116,26 @@ def create(session_id: str, user_id: str, *, about: About, key: str, content_typ
 
 
 def uploaded(user: User, session_id: str) -> SpeakingSession:
-    """The recording is in the bucket. A session that has come further stays as it is; raises where it is gone."""
+    """Record that the recording is in the bucket. A session that has come further stays as it is.
+
+    Raises `UserNotFound` or `SpeakingSessionNotFound` where it is gone.
+    """
     parameters = {"id": session_id, "sub": user.sub}
     return database.fetch_one_as(SpeakingSession, _UPLOADED, parameters) or get(user, session_id)
 
 
 def get(user: User, session_id: str | None) -> SpeakingSession:
-    """The user's session; raises `UserNotFound` or `SpeakingSessionNotFound`. No session has the id None."""
+    """Return the user's session. Raise `UserNotFound` or `SpeakingSessionNotFound`. None matches no session."""
     return SpeakingSession(**_found(database.fetch_one(_GET, {"id": session_id, "sub": user.sub})))
 
 
 def read(user: User, session_id: str | None) -> SpeakingSessionDetail:
-    """Like `get`, with the transcript and the insights, most severe first."""
+    """Return the same as `get`, with the transcript and the insights, most severe first."""
     return SpeakingSessionDetail(**_found(database.fetch_one(_READ, {"id": session_id, "sub": user.sub})))
 
 
 def page(user: User, number: int, *, limit: int) -> SpeakingSessionPage:
-    """A page of the user's sessions, newest first, and how many there are in all; empty for an unknown user."""
+    """Return a page of the user's sessions, newest first, and their number in all. An unknown user has none."""
     rows = database.fetch_all(_PAGE, {"sub": user.sub, "limit": limit, "offset": (number - 1) * limit})
     total = rows[0]["total"]
     for row in rows:
@@ -139,7 +144,7 @@ def page(user: User, number: int, *, limit: int) -> SpeakingSessionPage:
 
 
 def delete(user: User, session_id: str | None) -> str:
-    """Delete the session, note its object for deletion, and name the object's key.
+    """Delete the session and note its object for deletion. Return the object's key.
 
     Raises `UserNotFound` or `SpeakingSessionNotFound`. Transcript and insights go with the session.
     """

@@ -1,4 +1,4 @@
-"""The `users` table: who has ever recorded something."""
+"""The `users` table: everyone who has ever recorded something."""
 
 from inlet import database
 from inlet.authentication import User
@@ -14,7 +14,7 @@ RETURNING id::text
 
 
 def ensure(user: User) -> str:
-    """The user's id; the row is made on first use and takes what the identity provider tells now. Race-free."""
+    """Return the user's id. Make the row on first use, and keep what the identity provider tells now. Race-free."""
     row = database.fetch_one(_ENSURE, {"sub": user.sub, "email": user.email, "name": user.name})
     assert row is not None  # noqa: S101 - an upsert that always writes always returns its row
     user_id: str = row["id"]

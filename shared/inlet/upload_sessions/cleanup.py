@@ -1,4 +1,4 @@
-"""What an ended session left in the bucket: open uploads, and objects unless it was completed. Gone, known or not."""
+"""What an ended session leaves in the bucket."""
 
 from inlet import keys, multipart_uploads, storage
 from inlet.upload_sessions import upload_sessions_table
@@ -6,7 +6,11 @@ from inlet.upload_sessions.upload_sessions_table import Leftovers
 
 
 def remove(leftovers: Leftovers) -> None:
-    """Remove them. Raises `StorageUnavailable`; then, and after a crash, the sweeper does it again."""
+    """Delete what an ended session left: open multipart uploads, and its objects unless it completed.
+
+    Works by key prefix, so it also finds uploads that no row knows. Raises `StorageUnavailable`; then, and after a
+    crash, the sweeper does it again.
+    """
     prefix = keys.session_files(leftovers.id)
     multipart_uploads.abort_all(prefix)
     if not leftovers.keeps_objects:

@@ -1,4 +1,4 @@
-"""Companion's S3 dialect, as stock Uppy speaks it: what is asked and what is answered."""
+"""Requests and replies of Companion's S3 routes, as stock Uppy speaks them."""
 
 from typing import Annotated
 
@@ -9,21 +9,21 @@ from inlet.upload_sessions.rules import RULES
 
 
 class MultipartRequest(Model):
-    """A file that Uppy is about to send. What it says in `metadata` is not needed."""
+    """A file that Uppy is about to send. Its `metadata` is ignored."""
 
     filename: Annotated[str, Field(min_length=1, max_length=255)]
     type: Annotated[str, Field(min_length=1, max_length=100)]
 
 
 class MultipartUpload(Model):
-    """An opened upload. Both values are opaque to Uppy: `uploadId` is the file's id."""
+    """An opened upload. Both values mean nothing to Uppy; `uploadId` is the file's id."""
 
     key: str
     upload_id: str
 
 
 class SignedPart(Model):
-    """Where to PUT a part, and for how many seconds."""
+    """Where to PUT a part, and for how many seconds the URL is valid."""
 
     url: str
     expires: int
@@ -38,7 +38,7 @@ class ListedPart(Model):
 
 
 class SentPart(Model):
-    """A part as Uppy was answered its PUT."""
+    """A part as the bucket answered Uppy's PUT."""
 
     part_number: Annotated[int, Field(alias="PartNumber", strict=True, ge=1, le=RULES.max_parts)]
     etag: Annotated[str, Field(alias="ETag", max_length=200)]
@@ -51,7 +51,7 @@ class MultipartCompletion(Model):
 
 
 class CompletedUpload(Model):
-    """The file is in the bucket; `location` is valid 15 minutes."""
+    """A completed file. `location` is valid 15 minutes."""
 
     location: str
     key: str

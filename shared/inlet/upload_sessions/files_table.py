@@ -1,4 +1,4 @@
-"""The files of upload sessions and their parts: registered, completed, dropped. The session is locked first."""
+"""The `upload_session_files` and `upload_session_parts` tables. Every statement locks the session first."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ session AS (
     RETURNING id, greatest(1, floor(extract(epoch FROM expires_at - now())))::integer AS seconds_left
 )"""
 
-# Whoever comes second gets the row of whoever came first, committed or not yet in this statement's snapshot.
+# The second of two callers gets the row of the first, even one not yet in this statement's snapshot.
 _REGISTER = f"""
 WITH {_SESSION}, registered AS (
     INSERT INTO upload_session_files AS file (id, session_id, position, key, multipart_upload_id)
@@ -81,15 +81,15 @@ class OpenedFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Registered:
+class Standing:
     """The registrations that stand, by position, and how many seconds the session has left."""
 
     seconds_left: int
     files: dict[int, SessionFile]
 
 
-def register(session: UploadSession, opened: Sequence[OpenedFile]) -> Registered:
-    """Enter opened uploads; where another was entered first, that one stands and is answered.
+def register(session: UploadSession, opened: Sequence[OpenedFile]) -> Standing:
+    """Enter opened uploads. Where another was entered first, return that one.
 
     Raises `UploadSessionClosed` when the session has ended meanwhile.
     """
@@ -103,13 +103,14 @@ def register(session: UploadSession, opened: Sequence[OpenedFile]) -> Registered
     standing = {
         file.pop("position"): SessionFile(**file, verified=False, etag=None, uploaded_bytes=0) for file in row["files"]
     }
-    return Registered(row["seconds_left"], standing)
+    return Standing(row["seconds_left"], standing)
 
 
 def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, parts: Mapping[int, str]) -> bool:
-    """The file's object is there. Of racing callers one wins; False for the others: the file no longer waits for parts.
+    """Record that the file's object is there. `parts` are ETags by part number.
 
-    Raises `UploadSessionClosed` when the session has ended meanwhile. `parts` are ETags by part number.
+    Of racing callers one wins; the others get False: the file no longer awaits parts. Raises `UploadSessionClosed` when
+    the session has ended meanwhile.
     """
     event = analytics.upload_session_file_completed(
         session.id,
@@ -135,7 +136,7 @@ def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, p
 
 
 def seen(session: UploadSession, file: SessionFile, parts: Iterable["UploadedPart"]) -> int | None:
-    """Note which parts the bucket has. How many seconds the session has left; None if the file waits for none.
+    """Record the parts the bucket has. Return the session's remaining seconds, or None if the file awaits no parts.
 
     Raises `UploadSessionClosed` when the session has ended meanwhile.
     """
@@ -147,10 +148,10 @@ def seen(session: UploadSession, file: SessionFile, parts: Iterable["UploadedPar
 
 
 def drop(session: UploadSession, file: SessionFile) -> bool:
-    """Forget a registration that is not completed: the file may be registered again. False if there was none."""
+    """Forget a registration that is not completed: the file may be registered again. Return False if there was none."""
     return database.execute(_DROP, {"session_id": session.id, "file_id": file.id}) > 0
 
 
 def _closed(session: UploadSession) -> UploadSessionClosed:
-    """What became of a session that a statement found to be no longer free."""
+    """Return what became of a session that a statement found to be no longer free."""
     return UploadSessionClosed(status=upload_sessions_table.get(session.id, session.user_id).state)

@@ -1,17 +1,15 @@
-"""Upload sessions: what is asked and what is answered."""
+"""Requests and replies of upload sessions."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from inlet.messages import Model, Timestamp
+from inlet.messages import Model, Sha256, Timestamp
 from inlet.upload_sessions.rows import Declared, SessionStatus
 from inlet.upload_sessions.rules import RULES
 
 Absent = Field(exclude_if=lambda value: value is None)
 """Left out of an answer rather than null."""
-
-type Sha256 = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9+/]{43}=$")]
 
 
 class DeclaredFile(Model):
@@ -33,7 +31,7 @@ type DeclaredFiles = Annotated[list[DeclaredFile], Field(min_length=1, max_lengt
 
 
 class SessionRequest(Model):
-    """All the files a session is to hold."""
+    """All the files that a session may hold."""
 
     files: DeclaredFiles
 
@@ -45,7 +43,7 @@ class BatchRequest(Model):
 
 
 class Duplicate(Model):
-    """The declared file at `index` equals this file of yours; it need not be sent again."""
+    """The declared file at `index` equals this file, which the user sent before. It need not be sent again."""
 
     index: int
     file_id: str
@@ -53,19 +51,20 @@ class Duplicate(Model):
 
 
 class CreatedSession(Model):
-    """Where to register files, in which parts to send them, until when."""
+    """A new session: where to register files, in which parts to send them, and until when."""
 
     session_id: str
     part_size_bytes: int
     expires_at: Timestamp
     duplicates: list[Duplicate]
     companion_path: Annotated[
-        str, Field(description="`companionEndpoint` for stock Uppy: a path that is also a key to this one session.")
+        str,
+        Field(description="`companionEndpoint` for stock Uppy. Secret: it opens this one session without signing in."),
     ]
 
 
-class PartToUpload(Model):
-    """Where to PUT which bytes: part `n` begins at `(n - 1) × partSizeBytes`."""
+class PartUrl(Model):
+    """Where to PUT a part. Part `n` begins at byte `(n - 1) × partSizeBytes`."""
 
     part_number: int
     url: str
@@ -73,11 +72,11 @@ class PartToUpload(Model):
 
 
 class RegisteredFile(Model):
-    """An opened upload: PUT every part, then complete. More than 100 parts: `GET …/parts` has the others."""
+    """A registered file: PUT every part, then complete it. `GET …/parts` signs the parts beyond the first 100."""
 
     file_id: str
     upload_id: str
-    parts: list[PartToUpload]
+    parts: list[PartUrl]
 
 
 class BatchError(Model):
@@ -88,7 +87,7 @@ class BatchError(Model):
 
 
 class BatchResult(Model):
-    """What registering the file at `index` alone would have answered."""
+    """The answer that registering the file at `index` alone would have had."""
 
     index: int
     status: int
@@ -102,24 +101,21 @@ class BatchResults(Model):
     results: list[BatchResult]
 
 
-class Part(Model):
-    """A part: where to PUT it, and whether the bucket has it already."""
+class PartState(PartUrl):
+    """Where to PUT a part, and whether the bucket has it already."""
 
-    part_number: int
-    url: str
-    size: int
     uploaded: bool
     etag: Annotated[str | None, Absent] = None
 
 
 class PartList(Model):
-    """Parts in order; fewer than `limit`: the last ones."""
+    """Parts in order. Fewer than `limit` are the last ones."""
 
-    parts: list[Part]
+    parts: list[PartState]
 
 
 class CompletedPart(Model):
-    """A part as the bucket answered its PUT; the ETag with or without quotes."""
+    """A part as the bucket answered its PUT. The ETag is with or without quotes."""
 
     part_number: Annotated[int, Field(strict=True, ge=1, le=RULES.max_parts)]
     etag: Annotated[str, Field(max_length=200)]
@@ -132,7 +128,7 @@ class CompleteRequest(Model):
 
 
 class CompletedFile(Model):
-    """The file is in the bucket. `fileUrl` is valid 15 minutes; `GET …/sessions/{sessionId}` has a fresh one."""
+    """A completed file. `fileUrl` is valid 15 minutes; `GET /api/mocs/uploads/sessions/{sessionId}` has a fresh one."""
 
     file_id: str
     file_url: str
@@ -153,7 +149,7 @@ class FileState(Model):
 
 
 class Progress(Model):
-    """How much of the session has arrived. Bytes of a file in flight are those the last `GET …/parts` saw."""
+    """How much of the session has arrived. Bytes of a file in flight are those that the last `GET …/parts` saw."""
 
     files_completed: int
     files_total: int

@@ -1,8 +1,9 @@
-"""Registering files: each gets one multipart upload, which a row knows from then on.
+"""Registering files: each gets one multipart upload, and a row that knows it.
 
-The upload is opened first and entered after. Two that register the same file both open one; the row takes the first,
-the other is dropped at once. Killed between the two, the open upload has no row: the next call opens another, and the
-sweeper drops it when the session has ended. So a row always has an open upload, and no upload outlives its session.
+The multipart upload is opened first and its row entered after. Two calls that register the same file both open one; the
+row keeps the first, and the second is aborted at once. If the function dies between the two steps, the open upload has
+no row: the next call opens another, and the sweeper aborts it when the session has ended. So a row always has an open
+upload, and no upload outlives its session.
 """
 
 from collections.abc import Sequence
@@ -14,18 +15,18 @@ from inlet import identifiers, keys, multipart_uploads
 from inlet.errors import InletError, StorageUnavailable, UploadSessionClosed
 from inlet.upload_sessions import files_table
 from inlet.upload_sessions.files_table import OpenedFile
-from inlet.upload_sessions.messages import PartToUpload, RegisteredFile
+from inlet.upload_sessions.messages import PartUrl, RegisteredFile
 from inlet.upload_sessions.rows import Declared, SessionFile, Slot, UploadSession
 from inlet.upload_sessions.rules import RULES
 
 SIGNED_PARTS = 100
-"""How many parts a registration signs at once (contract, B)."""
+"""How many parts a registration signs at once."""
 _PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A registered file, whether this call registered it, and for how many seconds its parts may be signed."""
+    """A registered file, whether this call registered it, and how many seconds its session has left."""
 
     slot: Slot
     file: SessionFile
@@ -33,26 +34,26 @@ class Registration:
     seconds_left: int
 
     def reply(self, part_bytes: int) -> RegisteredFile:
-        """What a client needs to send it. A completed file has no parts left to send."""
+        """Return what a client needs to send the file. A completed file has no parts left to send."""
         parts = [] if self.file.completed else self.slot.parts(part_bytes, first=1, limit=SIGNED_PARTS)
         return RegisteredFile(
             file_id=self.file.id,
             upload_id=self.file.multipart_upload_id,
             parts=[
-                PartToUpload(part_number=number, url=sign_part(self.file, number, size, self.seconds_left), size=size)
+                PartUrl(part_number=number, url=sign_part(self.file, number, size, self.seconds_left), size=size)
                 for number, size in parts
             ],
         )
 
 
 def sign_part(file: SessionFile, number: int, size: int, seconds_left: int) -> str:
-    """Where to PUT one part; the URL dies before the session would without another call."""
+    """Sign the PUT of one part. The URL expires before the session would without another call."""
     seconds = min(seconds_left, RULES.part_url_seconds)
     return multipart_uploads.sign_part(file.key, file.multipart_upload_id, number, size=size, seconds=seconds)
 
 
 def register(session: UploadSession, files: Sequence[Declared]) -> list[Registration | InletError]:
-    """Register each file, or say why not; in order. Raises `UploadSessionClosed`."""
+    """Register each file, or return why not, in order. Raise `UploadSessionClosed`."""
     session.require_active()
     slots = session.slots_for(files)
     opened = _open_all(session, [slot for slot in slots if isinstance(slot, Slot) and slot.file is None])
@@ -76,7 +77,7 @@ def register(session: UploadSession, files: Sequence[Declared]) -> list[Registra
 
 
 def _open_all(session: UploadSession, slots: Sequence[Slot]) -> dict[int, OpenedFile | StorageUnavailable]:
-    """Open an upload for each slot (each once), several at a time."""
+    """Open one multipart upload for each slot, several at a time."""
     distinct = {slot.position: slot for slot in slots}
     if len(distinct) < 2:
         return {position: _open(session, slot) for position, slot in distinct.items()}
@@ -94,8 +95,8 @@ def _open(session: UploadSession, slot: Slot) -> OpenedFile | StorageUnavailable
     return OpenedFile(file_id, slot.position, key, upload_id)
 
 
-def _enter(session: UploadSession, opened: Sequence[OpenedFile]) -> files_table.Registered:
-    """Enter the uploads in the table and drop those that came second, or too late."""
+def _enter(session: UploadSession, opened: Sequence[OpenedFile]) -> files_table.Standing:
+    """Enter the uploads in the table, and abort those that came second, or too late."""
     try:
         standing = files_table.register(session, opened)
     except UploadSessionClosed:

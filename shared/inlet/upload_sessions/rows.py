@@ -1,4 +1,4 @@
-"""Upload sessions as their rows say, in plain dataclasses, and the rules that need nothing but the rows."""
+"""Rows of upload sessions as plain dataclasses, with the rules that need nothing but the rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ type SessionStatus = Literal["active", "finalizing", "completed", "expired", "ab
 
 
 class Declared(NamedTuple):
-    """What a client says of a file; registering it means saying the same again. `size` in bytes, `sha256` base64."""
+    """A file as its client declares it, and again as it registers it. `size` is in bytes, `sha256` base64."""
 
     category: str
     filename: str
@@ -20,8 +20,8 @@ class Declared(NamedTuple):
     sha256: str | None
 
 
-class Part(NamedTuple):
-    """One part of a file; `size` in bytes."""
+class PlannedPart(NamedTuple):
+    """One part that a file is sent in. `size` is in bytes."""
 
     number: int
     size: int
@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SessionFile:
-    """A registered file. `etag` is None until it is completed; `uploaded_bytes` are those of parts last seen."""
+    """A registered file. `etag` is None until it is completed; `uploaded_bytes` counts the parts last seen."""
 
     id: str
     key: str
@@ -42,7 +42,7 @@ class SessionFile:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A completed file, wherever its session: enough to make a URL of it."""
+    """A completed file of any session: enough to make a URL of it."""
 
     id: str
     key: str
@@ -50,7 +50,8 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A declared file: its place in the session, its registration if there is one, and an equal file of earlier."""
+    """A declared file: its position in the session, its registration if there is one, and an identical file the user
+    uploaded before, if any."""
 
     position: int
     declared: Declared
@@ -59,7 +60,7 @@ class Slot:
 
     @classmethod
     def from_json(cls, members: dict[str, Any]) -> Self:
-        """Of the JSON that the database makes of one."""
+        """Build a slot from the JSON of `_SLOTS` in `upload_sessions_table`."""
         file, duplicate = members["file"], members["duplicate"]
         return cls(
             position=members["position"],
@@ -70,27 +71,27 @@ class Slot:
 
     @property
     def state(self) -> Literal["declared", "registered", "completed", "duplicate"]:
-        """How far the file is; `duplicate`: there is no need to send it."""
+        """How far the file is. `duplicate`: there is no need to send it."""
         if self.file is None:
             return "duplicate" if self.duplicate else "declared"
         return "completed" if self.file.completed else "registered"
 
     @property
     def stored(self) -> StoredFile | None:
-        """What satisfies the declaration: the file, once completed; while none is registered, its duplicate."""
+        """The completed file that satisfies the declaration: its own, or, while none is registered, its duplicate."""
         if self.file is None:
             return self.duplicate
         return StoredFile(self.file.id, self.file.key) if self.file.completed else None
 
     def part_count(self, part_bytes: int) -> int:
-        """How many parts the file has."""
+        """Return how many parts the file has."""
         return -(-self.declared.size // part_bytes)
 
-    def parts(self, part_bytes: int, *, first: int, limit: int) -> list[Part]:
-        """Up to `limit` parts from number `first` on: equal but for the last."""
+    def parts(self, part_bytes: int, *, first: int, limit: int) -> list[PlannedPart]:
+        """Return up to `limit` parts from number `first` on. All have `part_bytes` but the last."""
         count = self.part_count(part_bytes)
         return [
-            Part(number, part_bytes if number < count else self.declared.size - part_bytes * (count - 1))
+            PlannedPart(number, part_bytes if number < count else self.declared.size - part_bytes * (count - 1))
             for number in range(first, min(first + limit, count + 1))
         ]
 
@@ -99,8 +100,8 @@ class Slot:
 class UploadSession:
     """A session as its owner's requests see it.
 
-    `state` is what holds now by the database's clock: an active session past its deadline is `expired` before the
-    sweeper says so, a finalizing one whose finalizer died is `active` again.
+    `state` holds now, by the database's clock: an active session past its deadline is `expired` before the sweeper says
+    so, and a finalizing one whose finalizer died is `active` again.
     """
 
     id: str
@@ -118,24 +119,24 @@ class UploadSession:
             raise UploadSessionClosed(status=self.state)
 
     def slot_of(self, file_id: str) -> tuple[Slot, SessionFile]:
-        """The registered file of this id and its slot; raises `SessionFileNotFound`."""
+        """Return the registered file of this id and its slot. Raise `SessionFileNotFound`."""
         for slot in self.slots:
             if slot.file is not None and slot.file.id == file_id.lower():
                 return slot, slot.file
         raise SessionFileNotFound
 
     def declared_as(self, filename: str, mime_type: str) -> Declared:
-        """A declared file of this name and type, one not registered yet if there is one; raises `FileNotDeclared`."""
+        """Return a declared file of this name and type, preferring one not registered yet. Raise `FileNotDeclared`."""
         alike = [slot for slot in self.slots if slot.declared[1:3] == (filename, mime_type)]
         if not alike:
             raise FileNotDeclared
         return next((slot for slot in alike if slot.file is None), alike[0]).declared
 
     def slots_for(self, files: Sequence[Declared]) -> list[Slot | FileNotDeclared]:
-        """The slot of each file to register, or why there is none.
+        """Return the slot of each file to register, or why there is none.
 
-        Files may be declared alike: each then takes the next slot without a registration, and the first one again when
-        all are registered, which is what makes registering the same file twice give the first answer.
+        Files may be declared alike. Each then takes the next slot without a registration, and the first slot again when
+        all are registered: so registering the same file twice gives the first answer.
         """
         free: dict[Declared, list[Slot]] = {}
         first: dict[Declared, Slot] = {}

@@ -1,4 +1,4 @@
-"""The rules of upload sessions in one object: categories, sizes, deadlines. Sizes are in bytes, MB are MiB."""
+"""The rules of upload sessions in one object: categories, sizes, deadlines. Sizes are in bytes; 1 MB is 1,048,576."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ MB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What one category of files may be."""
+    """The largest size and the MIME types of one category of files."""
 
     max_bytes: int
     mime_types: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SessionRules:
-    """Every number an upload session is held to (contract, B); the daily quota is a setting, `SESSIONS_PER_DAY`."""
+class UploadSessionRules:
+    """Every number of upload sessions but the daily limit, which is the setting `UPLOAD_SESSIONS_PER_DAY`."""
 
     categories: dict[str, Category]
     required_category: str
@@ -28,9 +28,9 @@ class SessionRules:
     part_url_seconds: int
     """How long a part's URL lives at most: less than an idle session, so a client that meets a dead one is in time."""
     finalize_lease_seconds: int
-    """How long a finalizer is believed to be alive: longer than its function may run."""
+    """How long a finalizer counts as alive: longer than its function may run."""
     finalize_budget_seconds: int
-    """How long one call looks into files before it says that it needs another: shorter than an API call may take."""
+    """How long one call verifies files before it asks for another call: shorter than an API call may take."""
     purge_grace_seconds: int
     """How long after a session's end a call or a PUT begun before it may still leave something in the bucket."""
 
@@ -41,12 +41,12 @@ class SessionRules:
     """How many parts one answer lists and signs."""
 
     def part_bytes(self, sizes: list[int]) -> int:
-        """The part size of a session with files of these sizes: the smallest that no file needs too many parts of."""
+        """Return the part size of a session with files of these sizes: the smallest that needs at most `max_parts`."""
         needed = -(-max(sizes) // self.max_parts)
         return max(self.min_part_bytes, -(-needed // MB) * MB)
 
 
-RULES = SessionRules(
+RULES = UploadSessionRules(
     categories={
         "instruction": Category(50 * MB, ("application/pdf",)),
         "image": Category(10 * MB, ("image/jpeg", "image/png", "image/webp", "image/heic")),

@@ -1,7 +1,7 @@
-"""The `upload_sessions` table, from creation to the last look at what a session left in the bucket.
+"""The `upload_sessions` table, from a session's creation to the clean-up of what it left in the bucket.
 
-Every deadline is the database's: statements compare with its clock, nothing else does. A session is *free* while no
-finalizer that may be alive holds it. Statements that touch a session's files lock the session first.
+Only statements compare deadlines, with the database's clock. A session is *free* while no finalizer that may be alive
+holds its lease. Statements that touch a session's files lock the session first.
 """
 
 import json
@@ -102,7 +102,7 @@ _GET = f"SELECT {_COLUMNS} FROM upload_sessions AS session WHERE id = %(id)s AND
 
 _GET_FOR_COMPANION = f"SELECT {_COLUMNS} FROM upload_sessions AS session WHERE id = %(id)s"
 
-# The answer shows the session as it was before; `leased` says whether it is ours now.
+# Returns the session as it was before; `leased` says whether this call holds the lease now.
 _LEASE = f"""
 WITH leased AS (
     UPDATE upload_sessions AS session
@@ -213,7 +213,7 @@ UPDATE upload_sessions
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new session's deadline, and the user's files that equal declared ones, by position."""
+    """A new session's deadline, and the user's earlier files that equal declared ones, by position."""
 
     expires_at: datetime
     duplicates: dict[int, StoredFile]
@@ -221,7 +221,7 @@ class Created:
 
 @dataclass(frozen=True, slots=True)
 class Leftovers:
-    """An ended session whose traces in the bucket are to be removed; a completed one keeps its objects."""
+    """An ended session whose leftovers in the bucket are to be deleted. A completed one keeps its objects."""
 
     id: str
     keeps_objects: bool
@@ -230,7 +230,7 @@ class Leftovers:
 def create(
     session_id: str, *, user_id: str, part_size_bytes: int, companion_token_hash: str, files: Sequence[Declared]
 ) -> Created:
-    """Create the session with all it may hold, and look for files the user has sent before."""
+    """Create the session with its declared files, and look for files that the user has sent before."""
     event = analytics.upload_session_created(
         session_id, user_id, file_count=len(files), total_bytes=sum(file.size for file in files)
     )
@@ -252,12 +252,12 @@ def create(
 
 
 def get(session_id: str, user_id: str) -> UploadSession:
-    """The user's session; raises `UploadSessionNotFound` for a missing one and for somebody else's alike."""
+    """Return the user's session. Raise `UploadSessionNotFound` for a missing one and for another user's alike."""
     return _found(database.fetch_one(_GET, {"id": canonical_uuid(session_id), "user_id": user_id}))
 
 
 def get_for_companion(session_id: str, token: str) -> UploadSession:
-    """The session that this capability opens; raises `UploadSessionNotFound` for any other token."""
+    """Return the session that this capability opens. Raise `UploadSessionNotFound` for any other token."""
     session = _found(database.fetch_one(_GET_FOR_COMPANION, {"id": canonical_uuid(session_id)}))
     if session.companion_token_hash is None or not token_matches(token, session.companion_token_hash):
         raise UploadSessionNotFound
@@ -265,9 +265,9 @@ def get_for_companion(session_id: str, token: str) -> UploadSession:
 
 
 def lease(session_id: str, user_id: str, token: str) -> tuple[UploadSession, bool]:
-    """Make this caller the session's one finalizer, if it is active and all its files are there.
+    """Make this caller the session's one finalizer, if it is active and all its files are completed.
 
-    The session as it was before, and whether the lease was taken.
+    Returns the session as it was before, and whether the lease was taken.
     """
     row = database.fetch_one(_LEASE, {"id": canonical_uuid(session_id), "user_id": user_id, "token": token})
     leased = bool(row and row.pop("leased"))
@@ -275,19 +275,19 @@ def lease(session_id: str, user_id: str, token: str) -> tuple[UploadSession, boo
 
 
 def commit(session: UploadSession, token: str, verified: Sequence[str]) -> bool:
-    """The session is complete; False if the lease was lost meanwhile, or a file is gone that the lease still saw."""
+    """Complete the session. Return False if the lease was lost, or a file that the lease still saw is gone."""
     event = analytics.upload_session_completed(session.id, session.user_id, file_count=len(session.slots))
     parameters = {"id": session.id, "token": token, "verified": verified, "events": outbox_table.parameter(event)}
     return database.fetch_one(_COMMIT, parameters) is not None
 
 
 def release(session: UploadSession, token: str, verified: Sequence[str]) -> None:
-    """Give the lease back; what was verified stays so."""
+    """Give the lease back. Verified files stay verified."""
     database.fetch_one(_RELEASE, {"id": session.id, "token": token, "verified": verified})
 
 
 def reject(session: UploadSession, token: str, verified: Sequence[str], rejected: Sequence[str]) -> None:
-    """Give the lease back and drop the files that lied: they may be registered again."""
+    """Give the lease back and drop the files that are not as declared: they may be registered again."""
     event = analytics.upload_session_failed(
         session.id, session.user_id, reason="content_mismatch", occasion=",".join(sorted(rejected))
     )
@@ -301,27 +301,28 @@ def reject(session: UploadSession, token: str, verified: Sequence[str], rejected
     database.fetch_one(_REJECT, parameters)
 
 
-def abort(session_id: str, user_id: str) -> bool:
-    """End the session and forget its files. True if it is to be purged, False if it had ended without success before.
+def abort(session_id: str, user_id: str) -> Leftovers | None:
+    """End the session and forget its files. Return what is to be deleted, or None if it had ended before.
 
     Raises `UploadSessionNotFound`, `UploadSessionCompleted`, and `FinalizeInProgress` while a finalizer holds it.
     """
     event = analytics.upload_session_failed(session_id, user_id, reason="aborted")
-    parameters = {"id": canonical_uuid(session_id), "user_id": user_id, "events": outbox_table.parameter(event)}
+    own_id = canonical_uuid(session_id)
+    parameters = {"id": own_id, "user_id": user_id, "events": outbox_table.parameter(event)}
     row = database.fetch_one(_ABORT, parameters)
-    if row is None:
+    if row is None or own_id is None:
         raise UploadSessionNotFound
     if row["aborted"]:
-        return True
+        return Leftovers(own_id, keeps_objects=False)
     if row["status"] == "completed":
         raise UploadSessionCompleted
     if row["status"] in ("aborted", "expired"):
-        return False
+        return None
     raise FinalizeInProgress
 
 
 def expire_overdue(limit: int) -> int:
-    """End up to `limit` sessions past their deadline; how many. One that somebody else has locked is left to them."""
+    """Expire up to `limit` sessions past their deadline. Skip those another transaction has locked. Return how many."""
     overdue = database.fetch_all(_OVERDUE, {"limit": limit})
     if not overdue:
         return 0
@@ -333,13 +334,13 @@ def expire_overdue(limit: int) -> int:
 
 
 def to_purge(limit: int) -> list[Leftovers]:
-    """Up to `limit` ended sessions to clean up after now; each comes again in five minutes unless `purged` is told."""
+    """Return up to `limit` ended sessions to clean up after. Each is due again in five minutes until `purged`."""
     rows = database.fetch_all(_TO_PURGE, {"limit": limit, "retry": PURGE_RETRY_SECONDS})
     return [Leftovers(**row) for row in rows]
 
 
 def purged(session_id: str) -> None:
-    """The bucket holds nothing more of it that should not be there."""
+    """Mark the clean-up as done, or schedule the second pass."""
     database.execute(_PURGED, {"id": session_id})
 
 

@@ -1,6 +1,6 @@
-"""Looking into completed files: is each what it was declared to be? The only time that functions touch the bytes.
+"""Verifying completed files: is each what it was declared to be? Only here do functions read the bytes.
 
-Of a file without a declared digest the first kilobytes are read; one with a digest is streamed, in bounded memory.
+Reads the first kilobytes of a file without a declared digest, and streams one with a digest, in bounded memory.
 """
 
 import time
@@ -14,40 +14,40 @@ from inlet.errors import ObjectMissing
 from inlet.sniffing import HEAD_BYTES, matches
 from inlet.upload_sessions.rows import SessionFile, Slot
 
-type Lie = Literal["missing", "changed", "size", "sha256", "type"]
-"""What is not as declared: no object, not the one that was completed, another size, another digest, another content."""
+type Mismatch = Literal["missing", "changed", "size", "sha256", "type"]
+"""How a file differs: no object, not the one that was completed, another size, another digest, another content."""
 
 _PARALLEL = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """Ids of the files that are as declared, the liars, and whether the time was too short for the others."""
+    """Ids of the files that are as declared, the files that differ, and whether the time was too short for others."""
 
     verified: list[str]
-    liars: list[tuple[Slot, SessionFile, Lie]]
+    mismatched: list[tuple[Slot, SessionFile, Mismatch]]
     unfinished: bool
 
 
 def verify(slots: Sequence[Slot], *, budget_seconds: float) -> Findings:
-    """Look into the completed files that no earlier call has looked into; begin none after the budget is spent."""
+    """Verify the completed files that no earlier call has verified. Begin none after the budget is spent."""
     deadline = time.monotonic() + budget_seconds
 
-    def look(file: tuple[Slot, SessionFile]) -> tuple[bool, Lie | None]:
-        return (False, None) if time.monotonic() > deadline else (True, find_lie(*file))
+    def look(file: tuple[Slot, SessionFile]) -> tuple[bool, Mismatch | None]:
+        return (False, None) if time.monotonic() > deadline else (True, find_mismatch(*file))
 
     files = [(slot, slot.file) for slot in slots if slot.file is not None and not slot.file.verified]
     with ThreadPoolExecutor(_PARALLEL) as pool:
         found = list(zip(files, pool.map(look, files), strict=True))
     return Findings(
-        verified=[file.id for (_, file), (looked, lie) in found if looked and lie is None],
-        liars=[(slot, file, lie) for (slot, file), (_, lie) in found if lie is not None],
+        verified=[file.id for (_, file), (looked, mismatch) in found if looked and mismatch is None],
+        mismatched=[(slot, file, mismatch) for (slot, file), (_, mismatch) in found if mismatch is not None],
         unfinished=not all(looked for _, (looked, _) in found),
     )
 
 
-def find_lie(slot: Slot, file: SessionFile) -> Lie | None:
-    """What is not as declared, if anything."""
+def find_mismatch(slot: Slot, file: SessionFile) -> Mismatch | None:
+    """Return how the stored file differs from its declaration, if it does."""
     declared = slot.declared
     try:
         if declared.sha256 is None:

@@ -1,22 +1,13 @@
 """The image model behind one function. `settings.generator` chooses which; only the chosen one is imported.
 
-Both take an upright, metadata-free JPEG (`imaging.prepare`) and answer a whole picture, or raise one of the
-`Generation…` errors, whose names the state machine's Retry and Catch know. Nothing is retried here: the workflow
-engine decides, since a call may cost money.
+Both take an upright, metadata-free JPEG (`imaging.prepare`) and return a whole picture, or raise one of the
+`Generation…` errors, whose names the state machine's Retry and Catch know. Neither retries: a call may cost money, so
+the workflow engine decides.
 """
 
-from dataclasses import dataclass
-
 from inlet.errors import GenerationMisconfigured
+from inlet.image_jobs.generation.picture import Generated
 from inlet.settings import settings
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """A picture the generator made: its file and its MIME type (JPEG, PNG or WebP)."""
-
-    content: bytes
-    content_type: str
 
 
 def generate(image: bytes) -> Generated:

@@ -1,7 +1,7 @@
-"""Google's Gemini image model: one call, one picture, and every way it fails as an error of ours.
+"""Google's Gemini image model: one call, one picture. Every failure becomes one of the `Generation…` errors.
 
-What matters of a failure is whether the call may have been billed. Google bills answers, so an error status and a
-request that was never delivered cost nothing; an answer that stops halfway, or does not come in time, may.
+The error says whether the call may have been billed. Google bills answers: an error status, or a request that was never
+delivered, costs nothing; an answer that stops halfway, or does not come in time, may cost.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from inlet.errors import (
     ImageRejected,
     StageError,
 )
-from inlet.image_jobs.generation import Generated
+from inlet.image_jobs.generation.picture import Generated
 from inlet.image_jobs.generation.prompts import get_prompt
 from inlet.settings import settings
 from inlet.sniffing import sniff
@@ -32,7 +32,7 @@ DEFAULT_MODEL: Final = "gemini-nano-banana-2.1"
 """The successor of gemini-3.1-flash-image, which was shut down on 29 October 2026."""
 
 CONNECT_SECONDS: Final = 10.0
-"""A connection that takes longer is known to have cost nothing, which a whole time-out would not tell."""
+"""A failed connect is never billed; a read time-out may be. So connecting has a limit of its own, in seconds."""
 
 _CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont, ImageOps
 
-from inlet.image_jobs.generation import Generated
+from inlet.image_jobs.generation.picture import Generated
 
 CAPTION: Final = "Local rendering"
 SMALLEST_SIDE: Final = 512

@@ -1,4 +1,4 @@
-"""What the image model is asked for, by version. A version never changes once it has been used: add the next one."""
+"""The image model's prompts, by version. A version never changes once it has been used: add the next one."""
 
 from inlet.errors import GenerationMisconfigured
 
@@ -25,7 +25,7 @@ _PROMPTS = {"v1": _V1}
 
 
 def get_prompt(version: str) -> str:
-    """The prompt of that version; an unknown one is a mistake in the settings."""
+    """Return the prompt of that version. Raise `GenerationMisconfigured` for an unknown one."""
     try:
         return _PROMPTS[version]
     except KeyError:

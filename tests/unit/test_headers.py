@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inlet.downloads import content_disposition
+from inlet.headers import content_disposition
 
 HEADER = re.compile(
     r"attachment; filename=\"([^\"\\\x00-\x1f\x7f-\uffff]+)\"; filename\*=UTF-8''([\w!#$&+\-.^`|~%]+)", re.ASCII

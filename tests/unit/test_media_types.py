@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from inlet import sniffing
-from inlet.speaking_sessions.messages import CREATE_REQUEST, EXTENSION_OF, Announcement
+from inlet.speaking_sessions.media_types import EXTENSION_OF
+from inlet.speaking_sessions.requests import CREATE_REQUEST, Announcement
 
 
 def test_every_kind_of_audio_that_is_recognised_has_an_extension() -> None:

@@ -1,14 +1,27 @@
-"""Strict JSON: what a lenient parser lets through is where two readers of one body disagree (contract, section 0)."""
+"""The body of a request: its bytes, its limits, and strict JSON.
 
+A lenient parser lets through what two readers of one body understand differently. So the parser refuses repeated keys,
+NaN, NUL characters, lone surrogates and nesting over `MAX_DEPTH` (docs/api.md, rules that hold everywhere).
+"""
+
+import base64
 import json
 import re
 from typing import Any, NoReturn
 
 from inlet.errors import InvalidRequest, RequestTooLarge
 
+type Event = dict[str, Any]
+
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 32
 _SURROGATE_OR_NUL = re.compile("[\x00\ud800-\udfff]")
+
+
+def content(event: Event) -> bytes:
+    """Return the body of an API Gateway event as bytes; empty where there is none."""
+    body: str = event.get("body") or ""
+    return base64.b64decode(body) if event.get("isBase64Encoded") else body.encode("utf-8", "surrogatepass")
 
 
 def check_size(size: int, limit: int = MAX_BYTES) -> None:
@@ -18,7 +31,7 @@ def check_size(size: int, limit: int = MAX_BYTES) -> None:
 
 
 def loads(text: str) -> Any:
-    """Parse JSON; `InvalidRequest` for malformed text, NaN, repeated keys, NUL, lone surrogates, depth over 32."""
+    """Parse JSON. Raise `InvalidRequest` where it is malformed or holds what the module forbids."""
     try:
         value = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inlet import json_body
+from inlet import request_body
 from inlet.errors import InvalidRequest, RequestTooLarge
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -21,7 +21,7 @@ VALUES = st.recursive(
 
 @given(VALUES, st.booleans())
 def test_valid_json_comes_through_unchanged(value: Any, ascii_only: bool) -> None:
-    assert json_body.loads(json.dumps(value, ensure_ascii=ascii_only)) == value
+    assert request_body.loads(json.dumps(value, ensure_ascii=ascii_only)) == value
 
 
 @given(st.text() | st.text('[]{}",:\\u0dD8-+eE.10tfn NaIity', max_size=40))
@@ -31,7 +31,7 @@ def test_valid_json_comes_through_unchanged(value: Any, ascii_only: bool) -> Non
 @example("\ufeff{}")
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
-        json_body.loads(text)
+        request_body.loads(text)
     except InvalidRequest:
         return
     json.dumps(json.loads(text), allow_nan=False, ensure_ascii=False).encode()  # what passes is JSON to everybody
@@ -40,7 +40,7 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 def test_numbers_outside_json_are_refused(number: str) -> None:
     with pytest.raises(InvalidRequest):
-        json_body.loads(f'{{"size": [{number}]}}')
+        request_body.loads(f'{{"size": [{number}]}}')
 
 
 @given(TEXT, TEXT, st.sampled_from(["\x00", "\ud800", "\udfff", "\udc00\ud800"]), st.booleans(), st.integers(0, 5))
@@ -51,17 +51,17 @@ def test_nul_and_lone_surrogates_are_refused_wherever_they_hide(
     for _ in range(depth):
         value = [value]
     with pytest.raises(InvalidRequest):
-        json_body.loads(json.dumps(value))
+        request_body.loads(json.dumps(value))
 
 
 def test_a_surrogate_pair_is_one_character() -> None:
-    assert json_body.loads(r'"\ud83d\ude00"') == "\U0001f600"
+    assert request_body.loads(r'"\ud83d\ude00"') == "\U0001f600"
 
 
 @pytest.mark.parametrize("text", ['{"a":1,"a":1}', '{"a":1,"\\u0061":2}', '[{"b":{"a":null,"a":{}}}]'])
 def test_repeated_keys_are_refused(text: str) -> None:
     with pytest.raises(InvalidRequest, match="repeats a key"):
-        json_body.loads(text)
+        request_body.loads(text)
 
 
 @pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}")])
@@ -69,12 +69,12 @@ def test_depth_ends_at_32(opened: str, closed: str) -> None:
     def nested(depth: int) -> str:
         return opened * depth + "1" + closed * depth
 
-    json_body.loads(nested(32))
+    request_body.loads(nested(32))
     with pytest.raises(InvalidRequest, match="nested"):
-        json_body.loads(nested(33))
+        request_body.loads(nested(33))
 
 
 def test_size_ends_at_256_kilobytes() -> None:
-    json_body.check_size(256 * 1024)
+    request_body.check_size(256 * 1024)
     with pytest.raises(RequestTooLarge):
-        json_body.check_size(256 * 1024 + 1)
+        request_body.check_size(256 * 1024 + 1)

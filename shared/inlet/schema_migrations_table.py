@@ -1,0 +1,51 @@
+"""The `schema_migrations` table: which migrations were applied, and the lock that lets one migration run at a time.
+
+Works on a connection of its own, which `operations/migrate` opens on the direct URL: no pooler keeps an advisory lock.
+"""
+
+import time
+from typing import Any
+
+import psycopg
+
+LOCK = 0x696E6C6574  # "inlet"
+LOCK_SECONDS = 60
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS schema_migrations (
+    name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
+"""
+
+type Connection = psycopg.Connection[Any]
+
+
+class MigrationsBusy(Exception):
+    """Another migration has held the lock for a minute."""
+
+
+def lock(connection: Connection) -> None:
+    """Take the lock, or raise `MigrationsBusy`.
+
+    Polls, since a blocking lock would deadlock with CREATE INDEX CONCURRENTLY.
+    """
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        row = connection.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+        if row and row[0]:
+            return
+        if time.monotonic() > deadline:
+            raise MigrationsBusy(f"Another migration holds the lock for over {LOCK_SECONDS} s")
+        time.sleep(0.2)
+
+
+def applied(connection: Connection) -> dict[str, str]:
+    """Return the checksums of the applied migrations by name. Creates the table on first use."""
+    connection.execute(_CREATE)
+    return dict(connection.execute("SELECT name, checksum FROM schema_migrations").fetchall())
+
+
+def apply(connection: Connection, name: str, statements: bytes, checksum: str) -> None:
+    """Run a migration and record it, in one transaction."""
+    with connection.transaction():
+        connection.execute(statements)
+        connection.execute("INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)", (name, checksum))

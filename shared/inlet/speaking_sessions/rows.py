@@ -1,0 +1,54 @@
+"""Rows of speaking sessions as plain dataclasses."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from inlet.errors import InvalidRecording
+from inlet.headers import content_disposition
+from inlet.speaking_sessions.media_types import EXTENSION_OF, sniffed_type
+
+type RecordingStatus = Literal["CREATED", "UPLOADED", "PROCESSING", "COMPLETED", "FAILED"]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingSession:
+    """A row. `key` is where the recording lies, `size` its bytes; both are announced only while it is `CREATED`."""
+
+    id: str
+    status: RecordingStatus
+    duration_secs: float
+    language: str
+    topic: str | None
+    key: str
+    content_type: str
+    size: int
+    created_at: datetime
+    updated_at: datetime
+
+    def expect(self, *, size: int, head: bytes) -> None:
+        """Raise `InvalidRecording` unless the stored object is the announced recording. `size` is in bytes."""
+        found = sniffed_type(self.content_type, head)
+        if size != self.size or EXTENSION_OF[found] != EXTENSION_OF[self.content_type]:
+            raise InvalidRecording(f"This is not the recording that was announced as {self.content_type}.")
+
+    @property
+    def download_name(self) -> str:
+        """The recording's Content-Disposition, of its id and extension."""
+        return content_disposition(f"recording-{self.id}.{EXTENSION_OF[self.content_type]}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingSessionDetail(SpeakingSession):
+    """A row with the rows of its transcript and insights, as the database's JSON."""
+
+    transcript: dict[str, Any] | None
+    insights: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakingSessionPage:
+    """One page of a user's sessions, and how many there are on all pages."""
+
+    total: int
+    sessions: list[SpeakingSession]
