@@ -1,7 +1,7 @@
 /**
  * One file of an upload session: which of its parts the bucket has, how the others get there, and how it is completed.
  *
- * @typedef {import("./openapi.js").components["schemas"]["Part"]} Part
+ * @typedef {import("./openapi.js").components["schemas"]["PartList"]["parts"][number]} Part
  * @typedef {"waiting" | "checking" | "sending" | "done" | "known" | "failed"} FileState `known`: sent in an earlier session
  *
  * @typedef {object} Connection what a file needs of its session
