@@ -56,6 +56,7 @@ lint-python: $(SYNCED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy $(CHECKED)
+	PYTHONPATH=shared:. $(BIN)/lint-imports --no-logo
 
 # `sam validate` translates the template, unless samconfig.toml has it lint, which cfn-lint does here. Neither reads the
 # state machine, whose Resources are placeholders until deployment (hence no URI check).

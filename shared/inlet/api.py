@@ -116,7 +116,9 @@ class Resolver:
                 method,
                 security=security or None,
                 status_code=status,
-                responses=answers.documented(self.family, replies or {status: _reply(handler)}, *implied, *raises),
+                responses=answers.documented(
+                    self.family, {status: _reply(handler)} if replies is None else replies, *implied, *raises
+                ),
                 openapi_extensions=openapi,
             )(handler)
             return handler

@@ -8,12 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from samcli.yamlhelper import yaml_parse
 
 from inlet import errors
+from inlet.image_jobs.rows import PROGRESS, Stage
 from inlet.settings import Settings
 from local.stack import PROJECT
 from scripts import openapi
@@ -92,7 +93,9 @@ class TestFunctions:
                 if event["Type"] == "HttpApi":
                     guarded = event["Properties"].get("Auth", {}).get("Authorizer") == "SignedIn"
                     by_capability = name == "UploadSessionsCompanionFunction"  # which stands in the path
-                    assert guarded == (name.startswith(("UploadSessions", "SpeakingSessions")) and not by_capability), name
+                    assert guarded == (name.startswith(("UploadSessions", "SpeakingSessions")) and not by_capability), (
+                        name
+                    )
 
 
 class TestReadme:
@@ -195,15 +198,19 @@ def variables(properties: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+LOCAL_ONLY = {"AUTH_BYPASS", "DEV_USER_SUB", "RATE_LIMIT_BYPASS"}
+"""Settings that a deployed stage refuses, or that mean nothing there."""
+
+
 class TestSettings:
     def test_only_settings_reads_the_environment(self) -> None:
         for file in [*PROJECT.glob("shared/**/*.py"), *PROJECT.glob("functions/**/*.py")]:
             if file.name != "settings.py":
                 assert not re.search(r"\b(environ|getenv)\b", file.read_text()), file
 
-    def test_the_template_sets_only_what_is_read(self) -> None:
+    def test_the_template_sets_every_setting_but_the_local_ones(self) -> None:
         everywhere = set(variables(SHARED_PROPERTIES)).union(*map(variables, FUNCTIONS.values()))
-        assert everywhere - settings_read() - {"POWERTOOLS_LOG_LEVEL"} == set()
+        assert everywhere - {"POWERTOOLS_LOG_LEVEL"} == settings_read() - LOCAL_ONLY
 
     @pytest.mark.parametrize("name", FUNCTIONS)
     def test_each_function_is_given_what_it_reads_and_nothing_else(self, name: str) -> None:
@@ -228,6 +235,60 @@ class TestSettings:
     def test_no_bypass_is_set_in_the_template(self) -> None:
         everywhere = set(variables(SHARED_PROPERTIES)).union(*map(variables, FUNCTIONS.values()))
         assert not {name for name in everywhere if "BYPASS" in name}
+
+
+class TestTables:
+    SQL = re.compile(r"\b(SELECT\b.*\bFROM|INSERT INTO|UPDATE\b.*\bSET|DELETE FROM|CREATE TABLE)\b", re.DOTALL)
+
+    def test_all_sql_stands_in_table_modules(self) -> None:
+        files = [*PROJECT.glob("shared/**/*.py"), *PROJECT.glob("functions/**/*.py")]
+        with_sql = {
+            file.name
+            for file in files
+            for node in ast.walk(ast.parse(file.read_text()))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and self.SQL.search(node.value)
+        }
+        assert with_sql == {file.name for file in files if file.name.endswith("_table.py")}
+
+
+STAGES = list(PROGRESS)
+
+
+class TestStages:
+    """`PROGRESS` in image_jobs/rows.py is the list of stages; whatever repeats it says the same."""
+
+    def test_the_schema_knows_the_stages(self) -> None:
+        schema = (PROJECT / "migrations" / "0002_image_jobs.sql").read_text()
+        (listed,) = re.findall(r"CHECK \(stage IN \(([^)]*)\)\)", schema)
+        assert re.findall(r"'(\w+)'", listed) == [*STAGES, "failed"]
+
+    def test_the_status_knows_the_stages(self) -> None:
+        assert list(get_args(Stage.__value__)) == [*STAGES, "failed"]
+        document = json.loads(openapi.DOCUMENT.read_text())
+        assert document["components"]["schemas"]["Stage"]["enum"] == [*STAGES, "failed"]
+
+    def test_each_stage_has_its_function_in_the_order_of_the_workflow(self) -> None:
+        docstrings = {
+            name: ast.get_docstring(ast.parse(handler(f"ImageStages{name}Function").read_text())) or ""
+            for name in TASKS
+            if name != "Fail"
+        }
+        in_order, state = [], STATE_MACHINE["StartAt"]
+        while state in docstrings:
+            in_order.append(state)
+            state = STATE_MACHINE["States"][state].get("Next", "")
+        said = [re.match(r"Stage (\d), (\w+) \((\d+)", docstrings[name]) for name in in_order]
+        assert [(int(m[1]), m[2], int(m[3])) for m in said if m] == [
+            (number, stage, PROGRESS[stage]) for number, stage in enumerate(STAGES, start=1)
+        ]
+
+    def test_the_readme_shows_the_stages(self) -> None:
+        rows = re.findall(r"^\| (\w+) (\d+)[^|]*\| \[image_stages/", README, re.MULTILINE)
+        assert [(name, int(progress)) for name, progress in rows] == list(PROGRESS.items())
+
+    def test_the_page_shows_every_stage(self) -> None:
+        shown = re.findall(r'data-stage="(\w+)"', (PROJECT / "web" / "photo.html").read_text())
+        assert shown == STAGES
 
 
 class TestStateMachine:
@@ -274,7 +335,7 @@ class TestStateMachine:
 
     @pytest.mark.parametrize("name", TASKS)
     def test_a_function_is_dead_before_its_task_times_out(self, name: str) -> None:
-        """Else a zombie could still be at work while its retry runs (hardening, 6)."""
+        """Else a zombie could still be at work while its retry runs."""
         properties = SHARED_PROPERTIES | FUNCTIONS[f"ImageStages{name}Function"]
         assert properties["Timeout"] < TASKS[name]["TimeoutSeconds"]
 
@@ -335,7 +396,7 @@ def granted_permissions(properties: dict[str, Any]) -> set[str]:
 
 class TestPermissions:
     def test_every_call_in_the_adapters_is_known_here(self) -> None:
-        for name in ("storage", "multipart", "workflow"):
+        for name in ("storage", "multipart_uploads", "workflow"):
             file = source.module_file(f"inlet.{name}")
             assert file is not None
             calls = {
@@ -380,13 +441,13 @@ LAYERS = {
     "MigrationsLayer": set[str](),
     "WebLayer": set[str](),
 }
-OF_NO_BUSINESS = {
+MUST_NOT_IMPORT = {
     "ImageJobsStatusFunction": {"boto3", "botocore.client", "pydantic", "cryptography", "cuid2"},
     "ImageStagesFailFunction": {"boto3", "botocore.client", "pydantic"},
     "ImageJobsProcessFunction": {"cuid2"},
     "OperationsMigrateFunction": {"boto3", "botocore.client", "pydantic"},
 }
-NOBODY_S_BUSINESS = {"posthog", "requests", "google.genai", "PIL", "starlette", "fastapi", "sqlalchemy"}
+ONLY_IN_THEIR_OWN_FUNCTION = {"posthog", "requests", "google.genai", "PIL", "starlette", "fastapi", "sqlalchemy"}
 
 
 class TestLayers:
@@ -406,7 +467,7 @@ class TestLayers:
         for layer in layers - {"CoreLayer", "SharedLayer", "MigrationsLayer", "WebLayer"}:
             assert imported & LAYERS[layer], f"{layer} is not needed"
 
-    @pytest.mark.parametrize("name", OF_NO_BUSINESS)
+    @pytest.mark.parametrize("name", MUST_NOT_IMPORT)
     def test_a_function_loads_no_more_than_it_needs(self, name: str) -> None:
         """Every package that is loaded is paid for at each cold start."""
         code = "import handler, sys; print(*sys.modules)"
@@ -418,4 +479,4 @@ class TestLayers:
             text=True,
             check=True,
         )
-        assert set(done.stdout.split()) & (OF_NO_BUSINESS[name] | NOBODY_S_BUSINESS) == set()
+        assert set(done.stdout.split()) & (MUST_NOT_IMPORT[name] | ONLY_IN_THEIR_OWN_FUNCTION) == set()

@@ -675,7 +675,7 @@ export interface components {
             duplicates: components["schemas"]["Duplicate"][];
             /**
              * Companionpath
-             * @description `companionEndpoint` for stock Uppy. Keep it secret: the path opens this one session without signing in.
+             * @description `companionEndpoint` for stock Uppy. Secret: it opens this one session without signing in.
              */
             companionPath: string;
         };
@@ -1767,15 +1767,6 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description Success */
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json": components["schemas"]["MultipartUpload"];
-                };
-            };
             /** @description `BAD_REQUEST` */
             400: {
                 headers: {

@@ -37,7 +37,7 @@ app = api.Resolver(Family.UPLOAD_SESSIONS)
 S3 = "/api/mocs/uploads/sessions/<session_id>/companion/<token>/s3"
 
 
-@app.get(f"{S3}/params", raises=[UploadSessionNotFound, MultipartOnly])
+@app.get(f"{S3}/params", replies={}, raises=[UploadSessionNotFound, MultipartOnly])
 def companion_form(session_id: str, token: str) -> MultipartUpload:
     """Refuse a form (Uppy).
 
@@ -123,7 +123,7 @@ def companion_complete(session_id: str, token: str, upload_id: str, request: Mul
     return CompletedUpload(location=url, key=file.key)
 
 
-@app.delete(f"{S3}/multipart/<upload_id>", raises=[*OF_A_SESSION_FILE])
+@app.delete(f"{S3}/multipart/<upload_id>", raises=[UploadSessionNotFound, SessionFileNotFound, FileAlreadyCompleted])
 def companion_abort(session_id: str, token: str, upload_id: str) -> dict[str, str]:
     """Withdraw a file (Uppy).
 

@@ -22,7 +22,7 @@ CREATE INDEX upload_sessions_overdue ON upload_sessions (expires_at) WHERE statu
 CREATE INDEX upload_sessions_purge ON upload_sessions (purge_after) WHERE purge_after IS NOT NULL;
 
 -- A registered file: one multipart upload, from before its first part until its object is there. The row of a file that
--- lied is deleted, and it may be registered again.
+-- is not as declared is deleted, and it may be registered again.
 CREATE TABLE upload_session_files (
     id                  uuid PRIMARY KEY,
     session_id          uuid NOT NULL REFERENCES upload_sessions ON DELETE CASCADE,

@@ -1,4 +1,4 @@
--- Speaking sessions: who speaks, what was recorded, what was heard in it.
+-- Speaking sessions: users, their recordings, transcripts and insights.
 
 CREATE TABLE users (
     id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -46,6 +46,3 @@ CREATE TABLE insights (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX insights_of_session ON insights (session_id);
-
--- Until then a URL signed earlier, or a slow PUT, can still bring the object back: it is deleted once more.
-ALTER TABLE object_deletions ADD COLUMN writable_until timestamptz;

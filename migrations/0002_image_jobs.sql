@@ -1,4 +1,4 @@
--- Image jobs, and what every family shares: limits, idempotency, the outbox.
+-- Image jobs: an upload and its job, the result, and the ledger of model calls.
 
 CREATE TABLE uploads (
     id                 text PRIMARY KEY,
@@ -54,43 +54,3 @@ CREATE TABLE generations (
     updated_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (upload_id, attempt)
 );
-
-CREATE TABLE rate_limits (
-    key          text NOT NULL,
-    window_start timestamptz NOT NULL,
-    window_end   timestamptz NOT NULL,
-    count        integer NOT NULL,
-    PRIMARY KEY (key, window_start)
-);
-CREATE INDEX rate_limits_over ON rate_limits (window_end);
-
--- `answer` is encrypted under the caller's Idempotency-Key, of which only a hash is kept.
-CREATE TABLE idempotency_keys (
-    key_hash     text PRIMARY KEY,
-    request_hash text NOT NULL,
-    claim        uuid NOT NULL,
-    locked_until timestamptz NOT NULL,
-    answer       bytea,
-    expires_at   timestamptz NOT NULL
-);
-CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
-
-CREATE TABLE outbox_events (
-    uuid         uuid PRIMARY KEY,
-    name         text NOT NULL,
-    distinct_id  text NOT NULL,
-    properties   jsonb NOT NULL,
-    occurred_at  timestamptz NOT NULL DEFAULT now(),
-    leased_until timestamptz,
-    attempts     integer NOT NULL DEFAULT 0,
-    sent_at      timestamptz
-);
-CREATE INDEX outbox_events_unsent ON outbox_events (occurred_at) WHERE sent_at IS NULL;
-CREATE INDEX outbox_events_sent ON outbox_events (sent_at) WHERE sent_at IS NOT NULL;
-
--- Objects whose row is gone; the sweeper deletes them from the bucket.
-CREATE TABLE object_deletions (
-    key        text PRIMARY KEY,
-    not_before timestamptz NOT NULL DEFAULT now()
-);
-CREATE INDEX object_deletions_due ON object_deletions (not_before);

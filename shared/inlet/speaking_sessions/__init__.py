@@ -1,0 +1,1 @@
+"""Speaking sessions: their media types, requests, rows, replies and tables."""
