@@ -46,7 +46,7 @@ CONTENDERS = {
 
 
 def seconds(page: Page, contender: str, url: str) -> float:
-    """One upload, timed in the page."""
+    """Upload once, timed in the page."""
     timed: float = page.evaluate(
         f"""async (url) => {{
             const [file] = document.querySelector("#measured").files;
@@ -60,7 +60,7 @@ def seconds(page: Page, contender: str, url: str) -> float:
 
 
 def measure(page: Page, stack: LocalStack) -> dict[str, list[float]]:
-    """All contenders in turns, after a round that is not counted."""
+    """Measure all contenders in turns, after a round that is not counted."""
     times: dict[str, list[float]] = {contender: [] for contender in CONTENDERS}
     for number in range(ROUNDS + 1):
         for contender, measured in times.items():
@@ -72,7 +72,7 @@ def measure(page: Page, stack: LocalStack) -> dict[str, list[float]]:
 
 
 def report(times: dict[str, list[float]]) -> list[str]:
-    """A table: each contender's median and best, and what share of the others' times ours are."""
+    """Print a table: each contender's median and best, and what share of the others' times ours are."""
     ours = times["inlet"]
     rows = [f"{'50 MB from a browser':<24}{'median s':>10}{'best s':>10}{'inlet takes, of median and best':>34}"]
     for contender, measured in times.items():

@@ -25,7 +25,7 @@ TARGET_READ, TARGET_WRITE = 1, 2
 
 
 def photograph(side: int = 256) -> bytes:
-    """A small JPEG: the stages' own work is not what is measured here."""
+    """Return a small JPEG: the stages' own work is not what is measured here."""
     out = io.BytesIO()
     Image.linear_gradient("L").resize((side, side)).convert("RGB").save(out, "JPEG")
     return out.getvalue()

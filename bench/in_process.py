@@ -33,7 +33,7 @@ def use(environment: Mapping[str, str]) -> None:
 
 
 def handler(folder: str) -> Handler:
-    """The Lambda handler of `functions/{folder}`."""
+    """Return the Lambda handler of `functions/{folder}`."""
     path = ROOT / "functions" / folder / "handler.py"
     spec = importlib.util.spec_from_file_location(f"bench.loaded.{folder.replace('/', '.')}", path)
     if spec is None or spec.loader is None:
@@ -45,7 +45,7 @@ def handler(folder: str) -> Handler:
 
 
 def request(method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """An API Gateway event (payload format 2.0) with what handlers read of it."""
+    """Return an API Gateway event (payload format 2.0) with what handlers read of it."""
     return {
         "version": "2.0",
         "routeKey": f"{method} {path}",
@@ -59,7 +59,7 @@ def request(method: str, path: str, body: Any = None, headers: Mapping[str, str]
 
 
 def answer(reply: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON body of a handler's reply, which must be a success."""
+    """Return the JSON body of a handler's reply, which must be a success."""
     if reply["statusCode"] >= 300:
         raise RuntimeError(f"{reply['statusCode']}: {reply['body']}")
     body: dict[str, Any] = json.loads(reply["body"])

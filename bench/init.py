@@ -116,7 +116,7 @@ def _function(name: str, folder: Path) -> Function:
 
 
 def _compiled(source: Path) -> Path:
-    """A baseline's folder as `make build` would leave it."""
+    """Return a baseline's folder as `make build` would leave it."""
     folder = WORK / source.name
     folder.mkdir(parents=True, exist_ok=True)
     for file in source.glob("*.py"):
@@ -132,7 +132,7 @@ def _compiled(source: Path) -> Path:
 
 
 def _baseline_layer(*groups: str) -> Path:
-    """A layer of these dependency groups, by the recipe of our own layers."""
+    """Build a layer of these dependency groups, by the recipe of our own layers."""
     folder = WORK / "-".join(groups)
     requirements = WORK / "bench" / "requirements.txt"
     requirements.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ def _baseline_layer(*groups: str) -> Path:
 
 
 def _without_bytecode(layer: Path) -> Path:
-    """The same layer as a plain `sam build` leaves it."""
+    """Return the same layer as a plain `sam build` leaves it."""
     folder = layer.with_name(f"{layer.name}-plain")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(layer, folder, ignore=shutil.ignore_patterns("__pycache__"))

@@ -65,7 +65,7 @@ class CountingProxy:
 
 @contextmanager
 def counting(database_url: str) -> Iterator[CountingProxy]:
-    """A proxy for the length of a block."""
+    """Count through a proxy for the length of a block."""
     proxy = CountingProxy(database_url)
     try:
         yield proxy

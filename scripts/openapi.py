@@ -1,7 +1,7 @@
 """Write web/openapi.json from the resolvers of all functions (`make openapi`); a test holds the file to the code.
 
 Powertools makes each function's part; merged, and finished with what no resolver knows: the security schemes, the error
-envelopes, the headers every POST takes, and path parameters in camelCase as the contract writes them.
+envelopes, the headers every POST takes, and path parameters in camelCase as the template writes them.
 """
 
 import importlib.util
@@ -86,12 +86,12 @@ _IDEMPOTENCY_KEY: Json = {
 
 
 def document() -> Json:
-    """The whole API as one OpenAPI document."""
+    """Return the whole API as one OpenAPI document."""
     merge = OpenAPIMerge(title="Inlet", version=PROJECT["version"], description=PROJECT["description"])
     schemas: Json = {}
     for family in FAMILIES:
         for handler in sorted((ROOT / "functions" / family).glob("*/handler.py")):
-            part = _part(_load(handler))
+            part = _part(load(handler))
             for name, schema in part.get("components", {}).get("schemas", {}).items():
                 if schemas.setdefault(name, schema) != schema:
                     raise ValueError(f"{handler} calls a schema {name}, as another function calls another one")
@@ -147,7 +147,8 @@ def _camel_path(path: str) -> str:
     return re.sub(r"\{(\w+)\}", lambda match: "{" + _camel(match.group(1)) + "}", path)
 
 
-def _load(handler: Path) -> Any:
+def load(handler: Path) -> Any:
+    """Return the module of a handler, which every function calls `handler`."""
     name = ".".join(handler.relative_to(ROOT).with_suffix("").parts)
     spec = importlib.util.spec_from_file_location(name, handler)
     if spec is None or spec.loader is None:
@@ -159,7 +160,7 @@ def _load(handler: Path) -> Any:
 
 
 def text() -> str:
-    """The document as it stands in the file."""
+    """Return the document as it stands in the file."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
 

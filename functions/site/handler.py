@@ -153,7 +153,7 @@ def _security_headers() -> dict[str, str]:
 
 
 def _bucket_origins() -> list[str]:
-    """Where presigned URLs lead: the endpoint of R2 or a local server, else S3's names for the bucket."""
+    """Return where presigned URLs lead: the endpoint of R2 or a local server, else S3's names for the bucket."""
     if settings.s3_endpoint_url:
         return [_origin(settings.s3_endpoint_url)]
     hosts = ("s3", f"s3.{settings.s3_region}")  # us-east-1 signs for the first, every other region for the second

@@ -23,60 +23,60 @@ class Event:
 
 
 def upload_started(upload_id: str) -> Event:
-    """An upload was reserved."""
+    """Return the event of a reserved upload."""
     return _of_upload("upload_started", upload_id)
 
 
 def session_created(upload_id: str) -> Event:
-    """A job token was issued for an upload."""
+    """Return the event of a job token issued for an upload."""
     return _of_upload("session_created", upload_id)
 
 
 def upload_confirmed(upload_id: str, *, file_size: int, file_type: str) -> Event:
-    """The uploaded object was verified; size in bytes."""
+    """Return the event of a verified upload. `file_size` is in bytes."""
     return _of_upload("upload_confirmed", upload_id, file_size=file_size, file_type=file_type)
 
 
 def processing_started(upload_id: str, *, workflow_run_id: str) -> Event:
-    """The job was handed to the workflow for the first time."""
+    """Return the event of a job handed to the workflow for the first time."""
     return _of_upload("processing_started", upload_id, workflow_run_id=workflow_run_id)
 
 
 def status_complete(upload_id: str, *, result_id: str) -> Event:
-    """The job completed; the database adds `total_duration_ms`."""
+    """Return the event of a completed job. The database adds `total_duration_ms`."""
     return _of_upload("status_complete", upload_id, result_id=result_id)
 
 
 def status_failed(upload_id: str) -> Event:
-    """The job failed for the first time; the database adds `final_stage` and `final_progress`."""
+    """Return the event of a job's first failure. The database adds `final_stage` and `final_progress`."""
     return _of_upload("status_failed", upload_id)
 
 
 def upload_session_created(session_id: str, sub: str, *, file_count: int, total_bytes: int) -> Event:
-    """A user began an upload session."""
+    """Return the event of a new upload session."""
     return _of_session("upload_session_created", session_id, sub, file_count=file_count, total_bytes=total_bytes)
 
 
 def upload_session_file_completed(
     session_id: str, sub: str, file_id: str, *, category: str, file_size: int, file_type: str
 ) -> Event:
-    """A file of a session is in the bucket; size in bytes, the type as declared."""
+    """Return the event of a completed file. `file_size` is in bytes, `file_type` as declared."""
     properties = {"file_id": file_id, "category": category, "file_size": file_size, "file_type": file_type}
     return _of_session("upload_session_file_completed", session_id, sub, occasion=file_id, **properties)
 
 
 def upload_session_completed(session_id: str, sub: str, *, file_count: int) -> Event:
-    """A session was finalized; the database adds `duration_ms`."""
+    """Return the event of a finalized session. The database adds `duration_ms`."""
     return _of_session("upload_session_completed", session_id, sub, file_count=file_count)
 
 
 def upload_session_expired(session_id: str, sub: str) -> Event:
-    """A session was left alone for too long."""
+    """Return the event of a session that passed its deadline."""
     return _of_session("upload_session_expired", session_id, sub)
 
 
 def upload_session_failed(session_id: str, sub: str, *, reason: str, occasion: str = "") -> Event:
-    """A session was aborted, or had files that were not as declared. `occasion` tells its failures apart."""
+    """Return the event of a session aborted, or holding files not as declared. `occasion` tells its failures apart."""
     return _of_session("upload_session_failed", session_id, sub, occasion=f"{reason} {occasion}", reason=reason)
 
 

@@ -1,6 +1,6 @@
-"""The web client's files, ready to be served: read once, named by their content, compressed on first use.
+"""The web client's files, ready to serve: read once, named by their content, compressed on first use.
 
-Answering a request is a look-up in these tables, so no path can lead out of the folder. Pages name their scripts and
+A request is a look-up in a table, so no path can lead out of the folder. Pages name their scripts and
 styles under `/web/…`; here that becomes `/web/{version}/…`, where the version is a digest of all files: browsers keep
 them for a year without asking again (each question would be an invocation), and never mix two releases.
 """
@@ -58,7 +58,7 @@ class Website:
         self._pages: dict[str, File] = {}
 
     def page(self, name: str, *, section: str = "") -> File:
-        """The page `name` inside the shell that all pages share; `section` is the navigation's link to mark."""
+        """Return the page `name` inside the shell of all pages. `section` is the navigation's link to mark."""
         if name not in self._pages:
             text = self._text(f"{name}.html")
             main = text.index("<main")
@@ -71,7 +71,7 @@ class Website:
         return self._pages[name]
 
     def read(self, name: str) -> File:
-        """A file that lies beside the pages, such as openapi.json."""
+        """Return a file that lies beside the pages, such as openapi.json."""
         path = self._folder / name
         return File(path.read_bytes(), path.suffix)
 
@@ -80,7 +80,7 @@ class Website:
 
 
 def meta(name: str, **content: str) -> str:
-    """A meta tag whose values the page's scripts read as `data-` attributes."""
+    """Return a meta tag whose values the page's scripts read as `data-` attributes."""
     attributes = "".join(f' data-{key}="{escape(value)}"' for key, value in content.items())
     return f'<meta name="{name}"{attributes}>\n'
 

@@ -34,7 +34,7 @@ def declared(name: str) -> dict[str, Any]:
 
 @contextmanager
 def counting_storage() -> Iterator[list[str]]:
-    """The name of every call of the bucket in the block; signing is none."""
+    """Yield the names of every call of the bucket in the block; signing is none."""
     call = vars(botocore.client.BaseClient)["_make_api_call"]
     calls: list[str] = []
 
@@ -97,7 +97,7 @@ def put(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def batch_against_one_by_one(stack: LocalStack) -> list[str]:
-    """A hundred files in two sessions of fifty, over HTTP: how many requests, and how long, until all are completed."""
+    """Upload a hundred files in two sessions of fifty, over HTTP: how many requests, and how long, until all are completed."""
     lines = [f"{'100 files over HTTP':<34}{'requests':>10}{'register s':>12}{'complete s':>12}"]
     with httpx.Client(base_url=stack.url, timeout=60) as client:
         for name, register, parallel in (
@@ -156,7 +156,7 @@ SELECT gen_random_uuid(), 'user ' || n %% 5000, status, 5242880, CASE status WHE
 
 
 def a_million_sessions(stack: LocalStack) -> list[str]:
-    """What reading a session and looking for overdue ones take in an empty and in a full table."""
+    """Measure what reading a session and looking for overdue ones take in an empty and in a full table."""
     use(stack.environment)
     read = handler("sessions/read")
     created = answer(handler("sessions/create")(request("POST", SESSIONS, {"files": [declared("a.pdf")]}), Context))
