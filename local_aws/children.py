@@ -1,4 +1,4 @@
-"""Programs the local stack runs beside itself: started on a leash, watched, stopped, never left behind."""
+"""Programs run beside this process: started on a leash, watched, stopped, never left behind."""
 
 import os
 import subprocess
@@ -65,6 +65,15 @@ class Child:
         if (status := self._process.poll()) is not None:
             raise PartFailed(self.part, f"ended with status {status}.\n{last_lines(self._log)}")
 
+    def listens_on(self, *ports: int) -> bool:
+        """Return whether the program itself, and nobody else, listens on all these ports."""
+        try:
+            connections = psutil.Process(self.pid).net_connections("tcp")
+        except psutil.NoSuchProcess:
+            return False
+        own = {known.laddr.port for known in connections if known.status == psutil.CONN_LISTEN}
+        return own.issuperset(ports)
+
     def wait_until(self, ready: Callable[[], bool], *, seconds: float) -> None:
         """Wait until `ready()`; `PartFailed` when the program ends first or takes too long."""
         deadline = time.monotonic() + seconds
@@ -99,9 +108,9 @@ def leashed(command: Sequence[str | Path], death_signal: Signals, leave_root_own
 
 
 def last_lines(log: Path, count: int = 8) -> str:
-    """The end of a log file, indented for a message."""
+    """Return where a log file is and how it ends, for a message."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return "\n".join(f"  {line}" for line in lines[-count:])
+    return "\n".join([f"  The end of {log}:", *(f"  {line}" for line in lines[-count:])])
 
 
 def end_orphans(program: str, directory: Path) -> None:

@@ -9,7 +9,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,6 +29,9 @@ from local_aws.template import Function
 
 # What Lambda's Python image brings besides the standard library, each with what it needs.
 RUNTIME_PACKAGES = ("awslambdaric", "boto3")
+# Empty folders under the layers' in the overlay.
+NO_LAYERS = ("none", "nor-this")
+START_SECONDS = 60
 SITE_PACKAGES = f"python/lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"
 
 # Mounts that only the function sees. A new user namespace lets go of the leash (leash.py), so it is put on again.
@@ -44,6 +46,8 @@ cd /var/task
 shift 2
 exec setpriv --pdeathsig TERM "$@"
 """
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a developer's proxy does not know this machine
 
 
 @dataclass(frozen=True)
@@ -78,7 +82,7 @@ class Emulator:
         place = f"{self.address}/2015-03-31/functions/function/invocations"
         request = urllib.request.Request(place, data=json.dumps(event).encode())  # noqa: S310 - our own address
         try:
-            with urllib.request.urlopen(request, timeout=self.timeout + 30) as response:  # noqa: S310
+            with _direct.open(request, timeout=self.timeout + 30) as response:
                 body = response.read()
         except urllib.error.HTTPError as failure:  # 502: the function's module could not be loaded
             return Answer(payload=None, error=json.loads(failure.read()))
@@ -93,54 +97,61 @@ class Emulator:
 @contextmanager
 def emulate(function: Function, layers: Sequence[Path], environment: Mapping[str, str]) -> Iterator[Emulator]:
     """Start the emulator with one built function, and end both. `function.folder` is the built folder."""
-    with tempfile.TemporaryDirectory(prefix="inlet-emulator-", ignore_cleanup_errors=True) as temporary:
+    with tempfile.TemporaryDirectory(prefix="emulator-", ignore_cleanup_errors=True) as temporary:
         directory = Path(temporary)
         _provide_runtime(directory / "runtime")
-        (directory / "empty").mkdir()
+        for name in NO_LAYERS:
+            (directory / name).mkdir()
         program = directory / "aws-lambda-rie"
         shutil.copy(emulator_binary(), program)
         program.chmod(0o700)
-        for attempts_left in (2, 1, 0):
-            ports = free_port(), free_port()
-            variables = _variables(function, layers, environment, directory / "runtime")
-            child = Child(
-                function.name,
-                [
-                    *_which("env", "-i", *(f"{name}={value}" for name, value in variables.items())),
-                    *(_mounts(function, layers, directory / "empty") if can_mount() else ()),
-                    program,
-                    *("--runtime-interface-emulator-address", f"{HOST}:{ports[0]}"),
-                    *("--runtime-api-address", f"{HOST}:{ports[1]}"),
-                    # -S: the standard library and PYTHONPATH, whatever else is installed here.
-                    *(_python(), "-S", "-m", "awslambdaric", function.handler),
-                ],
-                directory=function.folder,
-                log=directory / "log",
-            )
-            try:
-                child.wait_until(partial(_listens, ports[0]), seconds=30)
-            except PartFailed:  # a free port may be taken by another process before the emulator takes it
-                if not attempts_left:
-                    raise
-                continue
-            try:
-                yield Emulator(f"http://{HOST}:{ports[0]}", directory / "log", function.timeout)
-            finally:
-                child.stop()
-            return
+        variables = _variables(function, layers, environment, directory / "runtime")
+        command = [
+            *_which("env", "-i", *(f"{name}={value}" for name, value in variables.items())),
+            *(_mounts(function, layers, directory) if can_mount() else ()),
+            program,
+        ]
+        child, port = _listening(function, command, directory / "log")
+        try:
+            yield Emulator(f"http://{HOST}:{port}", directory / "log", function.timeout)
+        finally:
+            child.stop()
 
 
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection((HOST, port), timeout=5).close()
-    except OSError:
-        return False
-    return True
+def _listening(function: Function, command: Sequence[str | Path], log: Path) -> tuple[Child, int]:
+    """Start the program on ports of its own; return it and the port where it takes events.
+
+    It opens one port for events and one for the function, in no order, and ends where it cannot: that both are open
+    proves nothing, since another process may have taken one first. Both must be its own; else it is started anew.
+    """
+    for attempts_left in (2, 1, 0):
+        ports = free_port(), free_port()
+        child = Child(
+            function.name,
+            [
+                *command,
+                *("--runtime-interface-emulator-address", f"{HOST}:{ports[0]}"),
+                *("--runtime-api-address", f"{HOST}:{ports[1]}"),
+                # -S: the standard library and PYTHONPATH, whatever else is installed here.
+                *(_python(), "-S", "-m", "awslambdaric", function.handler),
+            ],
+            directory=function.folder,
+            log=log,
+        )
+        try:
+            child.wait_until(partial(child.listens_on, *ports), seconds=START_SECONDS)
+        except PartFailed:
+            child.stop()
+            if not attempts_left:
+                raise
+        else:
+            return child, ports[0]
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _mounts(function: Function, layers: Sequence[Path], empty: Path) -> list[str]:
+def _mounts(function: Function, layers: Sequence[Path], directory: Path) -> list[str]:
     # In an overlay the first folder wins, on Lambda the last layer; an overlay has two folders at least.
-    lower = ":".join(map(str, [*reversed(layers), empty]))
+    lower = ":".join(map(str, [*reversed(layers), *(directory / name for name in NO_LAYERS)]))
     return [*_which(*UNSHARE), "sh", "-c", MOUNT, "sh", str(function.folder), lower]
 
 
@@ -152,7 +163,7 @@ def _variables(
         task, places = "/var/task", [Path("/opt")]
     else:
         task, places = str(function.folder), list(reversed(layers))
-        # A layer of ours that is no Python, SQL or the web client, is one that its function looks for in /opt.
+        # A layer without Python is one whose files its function looks for in /opt.
         files = next((str(layer) for layer in layers if not (layer / "python").exists()), "/opt")
         environment = {name: files if value == "/opt" else value for name, value in environment.items()}
     search = [str(place / packages) for place in places for packages in (SITE_PACKAGES, "python")]

@@ -1,10 +1,12 @@
 """Free TCP ports on the loopback interface, the same ones again after a restart where they are still free."""
 
+import itertools
 import json
 import os
-import secrets
+import random
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 HOST = "127.0.0.1"
@@ -15,10 +17,19 @@ SHARES = 50
 
 
 def free_port() -> int:
-    """A port nobody listens on now, and no client's connection is given before a server takes it."""
-    while not is_free(port := secrets.choice(PORTS[os.getpid() % SHARES :: SHARES])):
-        pass
-    return port
+    """Return a port that nobody listens on now, and that no client's connection is given before a server takes it.
+
+    A process is told each port once before any a second time: a server needs a while to take its port, and must not
+    find there another that asked meanwhile.
+    """
+    return next(port for port in _candidates(os.getpid()) if is_free(port))
+
+
+@cache
+def _candidates(process: int) -> Iterator[int]:
+    """Return a process's share in random order, over and over; one iterator a process, so that a fork has its own."""
+    share = PORTS[process % SHARES :: SHARES]
+    return itertools.cycle(random.sample(share, len(share)))
 
 
 def is_free(port: int) -> bool:
