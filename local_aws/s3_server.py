@@ -3,14 +3,16 @@
 import json
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local_aws.children import Child, PartFailed, end_orphans
+from local_aws import cloudformation
+from local_aws.children import Child, end_orphans
 from local_aws.ports import HOST, remembered_ports
+from local_aws.server import Server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -18,7 +20,8 @@ if TYPE_CHECKING:
 PROGRAM = Path(sysconfig.get_path("scripts")) / "weed"
 ACCESS_KEY_ID = "local"
 SECRET_ACCESS_KEY = "local-secret"  # noqa: S105 - guards nothing but this machine's own scratch data
-REGION = "us-east-1"
+REGION = cloudformation.REGION
+PROBE = "is-it-ready"
 
 # Every listener of `weed mini`; each needs ports of its own, or a second stack on the machine could not start.
 LISTENERS = [
@@ -26,38 +29,31 @@ LISTENERS = [
 ]
 
 
-class S3Server:
+class S3Server(Server):
     """One server on one directory, with one identity that may do everything."""
 
     part = "S3 server"
 
     def __init__(self, directory: Path) -> None:
+        super().__init__()
         self._directory = directory.resolve()
         self._data = self._directory / "data"
         self._log = self._directory / "s3.log"
         self._ports: dict[str, int] = {}
-        self._child: Child | None = None
 
     @property
     def endpoint_url(self) -> str:
         """Where clients reach the server, and the host presigned URLs carry."""
         return f"http://{HOST}:{self._ports['s3.port']}"
 
-    @property
-    def child(self) -> Child:
-        """The running server."""
-        if self._child is None:
-            raise PartFailed(self.part, "is not running.")
-        return self._child
-
-    def begin(self) -> None:
-        """Start without waiting, so that other parts start at the same time."""
+    def launch(self) -> Child:
+        """Start the server on the ports of its last start."""
         self._data.mkdir(parents=True, exist_ok=True)
         end_orphans("weed", self._data)
         self._ports = remembered_ports(self._directory / "ports.json", LISTENERS)
         identity = self._directory / "identity.json"
         identity.write_text(json.dumps(_identities()))
-        self._child = Child(
+        return Child(
             self.part,
             [
                 # A developer's own AWS keys would become an administrator's of this server.
@@ -74,45 +70,38 @@ class S3Server:
             log=self._log,
         )
 
-    def wait(self) -> None:
-        """Until the server takes requests."""
-        self.child.wait_until(self._is_ready, seconds=60)
-
-    def start(self) -> Self:
-        """Start and wait."""
-        self.begin()
-        self.wait()
-        return self
+    def is_ready(self) -> bool:
+        """Return whether an object can be written and read: the S3 port answers well before what keeps the bytes."""
+        storage = client(self.endpoint_url)
+        try:
+            ensure_bucket(storage, PROBE, [])
+            storage.put_object(Bucket=PROBE, Key=PROBE, Body=b"ready")
+            ready = storage.get_object(Bucket=PROBE, Key=PROBE)["Body"].read() == b"ready"
+            storage.delete_object(Bucket=PROBE, Key=PROBE)
+            storage.delete_bucket(Bucket=PROBE)
+        except (BotoCoreError, ClientError):
+            return False
+        return ready
 
     def stop(self) -> None:
         """End the server; what was stored stays."""
-        if self._child is None:
-            return
-        self._child.stop()
-        self._child = None
+        super().stop()
         for port in self._ports.values():  # the program leaves its sockets lying about
             for socket in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108 - its choice of place
                 socket.unlink(missing_ok=True)
-
-    def _is_ready(self) -> bool:
-        try:
-            client(self.endpoint_url).list_buckets()
-        except (BotoCoreError, ClientError):
-            return False
-        return True
 
 
 def client(
     endpoint_url: str, access_key_id: str = ACCESS_KEY_ID, secret_access_key: str = SECRET_ACCESS_KEY
 ) -> "S3Client":
-    """A boto3 client that reports a failure at once instead of trying again."""
+    """Return a boto3 client that reports a failure at once instead of trying again."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint_url,
         region_name=REGION,
         aws_access_key_id=access_key_id,
         aws_secret_access_key=secret_access_key,
-        config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
+        config=Config(proxies={}, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
     )
 
 
