@@ -89,7 +89,8 @@ def _isolate(function: Function, environment: dict[str, str], log: Path, shared:
     sys.path[:] = [str(function.folder), str(shared), *(place for place in sys.path if place not in project)]
     os.chdir(function.folder)
     # multiprocessing imports the parent's main module first, which may have imported ours under other settings.
-    for name in [name for name in sys.modules if name.partition(".")[0] == "inlet"]:
+    ours = {entry.stem for entry in shared.iterdir()}
+    for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
         del sys.modules[name]
 
 

@@ -1,8 +1,8 @@
 """Lambda's execution environments, imitated by processes.
 
 A sandbox serves one function and one invocation at a time, with its own module state and database connection. A
-function gets more of them while requests wait; one that exceeds its time-out is killed; one that dies is reported.
-Events and answers cross as JSON within Lambda's size limits.
+function gets more of them while requests wait; one that exceeds its time-out is killed; one that dies is reported; one
+whose source files were edited is replaced. Events and answers cross as JSON within Lambda's size limits.
 """
 
 import json
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local_aws.sandbox_worker import Invocation, serve
+from local_aws.sources import Sources, Version
 from local_aws.template import Function
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 REQUEST_LIMIT = 6_291_456  # bytes of a synchronous invocation's event
 INIT_SECONDS = 30  # Lambda allows 10; a busy two-core machine may need more
 STOP_SECONDS = 10
+# What a function may know of the machine it runs on; the rest of a developer's shell is none of its business.
+OF_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["local_aws.preload", "local_aws.sandbox_worker"])
@@ -67,10 +70,18 @@ class Outcome:
 
 
 class Sandbox:
-    """One process, ready for its first invocation once constructed."""
+    """One process, ready for its first invocation once constructed. `version` is that of the files it has loaded."""
 
-    def __init__(self, function: Function, environment: dict[str, str], log: Path, shared: Path) -> None:
+    def __init__(
+        self,
+        function: Function,
+        environment: dict[str, str],
+        log: Path,
+        shared: Path,
+        version: tuple[Version, ...],
+    ) -> None:
         self.function = function
+        self.version = version
         self._connection, theirs = _processes.Pipe()
         self._process: ForkServerProcess = _processes.Process(
             target=serve, args=(theirs, function, environment, log, shared), name=function.name, daemon=True
@@ -154,7 +165,9 @@ class Sandboxes:
         report: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._functions = functions
-        self._environment = dict(environment)
+        machine = {name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ}
+        self._environment = machine | dict(environment)
+        self._sources = Sources()
         self._log = log
         self._shared = shared
         self._maximum = maximum
@@ -220,7 +233,7 @@ class Sandboxes:
                         raise failed.popleft()
                     while idle := self._idle[name]:
                         sandbox = idle.pop()
-                        if sandbox.alive:
+                        if sandbox.alive and sandbox.version == self._version(function):
                             return sandbox
                         self._discard(sandbox)
                     if self._starting[name] < self._waiting[name] and self._make_room():
@@ -231,8 +244,9 @@ class Sandboxes:
                 self._waiting[name] -= 1
 
     def _start(self, function: Function) -> None:
+        version = self._version(function)  # before the files are read: an edit meanwhile makes it an old one
         try:
-            sandbox = Sandbox(function, self._environment_of(function), self._log, self._shared)
+            sandbox = Sandbox(function, self._environment_of(function), self._log, self._shared, version)
         except (InitFailed, OSError) as error:
             failure = error if isinstance(error, InitFailed) else InitFailed("Sandbox.StartFailed", str(error))
             with self._changed:
@@ -267,6 +281,9 @@ class Sandboxes:
     def _discard(self, sandbox: Sandbox) -> None:
         self._all.discard(sandbox)
         sandbox.close()
+
+    def _version(self, function: Function) -> tuple[Version, ...]:
+        return self._sources.version(function.folder, self._shared)
 
     def _environment_of(self, function: Function) -> dict[str, str]:
         """The template's variables under the stack's, and what the Lambda runtime sets."""
