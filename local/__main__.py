@@ -5,6 +5,8 @@ import signal
 import sys
 from importlib import import_module
 
+from local_aws.loopback import isolate_process
+
 COMMANDS = {
     "run": "local.run:run",
     "demo": "local.demo:demo",
@@ -21,6 +23,7 @@ def main() -> int:
         return 2
     # The imports below take a second; an impatient Ctrl-C must not end in a traceback. Nothing has been started yet.
     signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    isolate_process()
     module, _, function = COMMANDS[name].partition(":")
     status: int = getattr(import_module(module), function)(*arguments)
     return status

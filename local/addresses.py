@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def home() -> Path:
-    """Where the local stack keeps its data, logs and addresses."""
+    """Return where the local stack keeps its data, logs and addresses: INLET_DIRECTORY, or `.inlet` in the project."""
     return Path(os.environ.get("INLET_DIRECTORY") or PROJECT / ".inlet")
 
 
-def settings() -> dict[str, str]:
-    """The environment, without what is set to nothing."""
+def environment() -> dict[str, str]:
+    """Return the environment, without what is set to nothing."""
     return {name: value for name, value in os.environ.items() if value}
 
 
@@ -30,17 +30,18 @@ class Addresses:
     url: str
     database_url: str
     s3: dict[str, str]
+    function_log: str
     pid: int
 
     @classmethod
     def of(cls, stack: LocalStack) -> Self:
-        """Of a stack in this process."""
+        """Return the addresses of a stack in this process."""
         s3 = {name: stack.environment[name] for name in S3_SETTINGS}
-        return cls(stack.url, stack.database_url, s3, os.getpid())
+        return cls(stack.url, stack.database_url, s3, str(stack.function_log), os.getpid())
 
     @classmethod
     def running(cls) -> Self | None:
-        """Of the stack `make run` has started here, if it still runs."""
+        """Return the addresses of the stack that `make run` has started here, if it still runs."""
         file = home() / "stack.json"
         if not file.exists():
             return None

@@ -12,10 +12,10 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from inlet.image_jobs.messages import EXTENSION_OF
+from inlet.image_jobs.rows import EXTENSION_OF
 from inlet.sniffing import HEAD_BYTES, sniff
 from local import picture
-from local.addresses import Addresses, settings
+from local.addresses import Addresses, environment, home
 from local.run import only_one
 from local.stack import LocalStack
 from local_aws.children import PartFailed
@@ -36,47 +36,50 @@ class DemoFailed(Exception):
 
 def demo(image: str = "") -> int:
     """Send the image, or a picture of our own; the exit status."""
+    log = ""  # of the functions, once they have something to do with it
     try:
-        name, content = _read(image)
-        with _stack_url() as url, httpx.Client(base_url=url, timeout=60) as http:
-            preview = _send(http, content)
+        name, content, media_type = _read(image)
+        log = str(home() / "functions.log")
+        with _running_stack() as stack, httpx.Client(base_url=stack.url, timeout=60) as http:
+            log = stack.function_log
+            preview = _send(http, content, media_type)
         target = Path(os.environ.get("OUTPUT") or f"{name}-preview.webp")
         target.write_bytes(preview)
-    except (DemoFailed, PartFailed, OSError) as error:
-        console.print(f"[red]The demo failed.[/red] {error}", highlight=False)
-        return 1
-    except httpx.HTTPError as error:
-        console.print(f"[red]The demo failed.[/red] No answer: {error}", highlight=False)
+    except (DemoFailed, PartFailed, OSError, httpx.HTTPError) as error:
+        words = f"No answer: {error}" if isinstance(error, httpx.HTTPError) else str(error)
+        console.print(f"[red]The demo failed.[/red] {words}", highlight=False)
+        if log:
+            console.print(f"What the functions logged: {log}", highlight=False, soft_wrap=True)
         return 1
     print(target)
     return 0
 
 
-def _read(image: str) -> tuple[str, bytes]:
-    if not image:
-        return "demo", picture.jpeg()
+def _read(image: str) -> tuple[str, bytes, str]:
+    """Return the file's name, its content and the type of it."""
     path = Path(image).expanduser()
-    if not path.is_file():
+    if image and not path.is_file():
         raise DemoFailed(f"There is no file {image}.")
-    return path.stem, path.read_bytes()
-
-
-@contextmanager
-def _stack_url() -> "Iterator[str]":
-    """The running stack, or one for the duration."""
-    if running := Addresses.running():
-        yield running.url
-        return
-    console.print("No stack is running; starting one for the duration.")
-    with only_one() as directory, LocalStack(directory, settings() | {"PORT": "0"}) as stack:
-        yield stack.url
-
-
-def _send(http: httpx.Client, content: bytes) -> bytes:
-    """The finished preview."""
+    name, content = (path.stem, path.read_bytes()) if image else ("demo", picture.jpeg())
     media_type = sniff(content[:HEAD_BYTES])
     if media_type not in EXTENSION_OF:
         raise DemoFailed(f"The file is none of {', '.join(EXTENSION_OF)}.")
+    return name, content, media_type
+
+
+@contextmanager
+def _running_stack() -> "Iterator[Addresses]":
+    """Give the running stack, or one for the duration."""
+    if running := Addresses.running():
+        yield running
+        return
+    console.print("No stack is running; starting one for the duration.")
+    with only_one() as directory, LocalStack(directory, environment() | {"PORT": "0"}) as stack:
+        yield Addresses.of(stack)
+
+
+def _send(http: httpx.Client, content: bytes, media_type: str) -> bytes:
+    """Return the finished preview."""
     columns = (TextColumn("{task.description:<14}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task("uploading", total=100)

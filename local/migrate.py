@@ -4,15 +4,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local.addresses import Addresses, settings
-from local.stack import DEFAULTS, PROJECT
+from local.addresses import Addresses, environment
+from local.stack import DEFAULTS, MIGRATE, PROJECT
+from local_aws.loopback import isolated
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
 
 
 def migrate() -> int:
     """The database of DATABASE_URL, or the running stack's (which `make run` has migrated already); the exit status."""
-    given = settings()
+    given = environment()
     if "DATABASE_URL" not in given:
         if (running := Addresses.running()) is None:
             print("No stack is running. Start it (make run migrates by itself) or set DATABASE_URL.", file=sys.stderr)
@@ -21,11 +22,11 @@ def migrate() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         sandboxes = Sandboxes(
             Template(PROJECT / "template.yaml").functions,
-            DEFAULTS | given,
+            isolated(DEFAULTS | given),
             log=Path(scratch) / "functions.log",
             shared=PROJECT / "shared",
         )
-        outcome = sandboxes.invoke("OperationsMigrateFunction", {})
+        outcome = sandboxes.invoke(MIGRATE, {})
         sandboxes.stop()
     if outcome.error:
         print(f"{outcome.error['errorType']}: {outcome.error['errorMessage']}", file=sys.stderr)

@@ -12,11 +12,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from local.addresses import Addresses, home, settings, write_json
+from local.addresses import Addresses, environment, home, write_json
 from local.environment_file import container_environment
 from local.stack import LocalStack
 from local_aws.children import PartFailed
 from local_aws.container_bridge import ContainerBridge, bridge_address
+from local_aws.gateway import PortInUse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,17 +38,19 @@ def run() -> int:
     try:
         with (
             only_one() as directory,
-            LocalStack(directory, settings(), report=say) as stack,
+            LocalStack(directory, environment(), report=say) as stack,
             open_to_containers(stack),
             announced(stack),
         ):
             on_stop_signals(lambda *_: stop.set())
+            say(f"functions log to {stack.function_log}")
             print(f"Inlet is ready: {stack.url}   (Ctrl-C stops; make demo shows it at work)", flush=True)
             while not stop.wait(WATCH_SECONDS):
                 stack.check()
             say("stopping")
     except PartFailed as failure:
-        print(f"Inlet stopped. {failure}", file=sys.stderr)
+        hint = " Choose another: PORT=8123 make run" if isinstance(failure, PortInUse) else ""
+        print(f"Inlet stopped. {failure}{hint}", file=sys.stderr)
         return 1
     return 0
 

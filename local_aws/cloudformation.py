@@ -1,4 +1,4 @@
-"""CloudFormation's part of template.yaml: parameters, conditions and intrinsic functions, resolved for this machine.
+"""CloudFormation's part of a template: parameters, conditions and intrinsic functions, resolved for this machine.
 
 Covers Ref, Sub, GetAtt, If, Equals, Not, And, Or, Join, FindInMap and Select, and fails on anything else, so that a
 template the local run would misread is noticed.
@@ -50,10 +50,24 @@ class Document:
                 own_name = self._resolve(declared) if declared else f"{self.stack_name}-{name}"
                 return f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:{own_name}"
             case "S3::Bucket":
-                return f"arn:aws:s3:::{self._physical_name(name)}"
+                return f"arn:aws:s3:::{self.physical_name(name)}"
             case _:
                 service = kind.split("::")[1].lower()
-                return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{self._physical_name(name)}"
+                return f"arn:aws:{service}:{REGION}:{ACCOUNT}:{self.physical_name(name)}"
+
+    def physical_name(self, name: str) -> str:
+        """Return what Ref gives for a resource of this stack: the given name, the declared one, or one made up."""
+        if name in self.physical_names:
+            return self.physical_names[name]
+        resource = self._content["Resources"][name]
+        match resource["Type"]:
+            case "AWS::Serverless::StateMachine":
+                return self.arn(name)
+            case "AWS::S3::Bucket":
+                declared = resource.get("Properties", {}).get("BucketName")
+                return str(self._resolve(declared)) if declared else f"{self.stack_name}-{name}".lower()
+            case _:
+                return f"{self.stack_name}-{name}"
 
     @cached_property
     def _content(self) -> dict[str, Any]:
@@ -88,7 +102,7 @@ class Document:
     def _call(self, function: str, argument: Any) -> Any:
         match function.removeprefix("Fn::"), argument:
             case "Ref", str(name):
-                return self._values[name] if name in self._values else self._physical_name(name)
+                return self._values[name] if name in self._values else self.physical_name(name)
             case "Condition", str(name):
                 return self._condition_holds(name)
             case "GetAtt", [name, attribute]:
@@ -134,14 +148,7 @@ class Document:
         return re.sub(r"\$\{([^}]+)}", value, text)
 
     def _attribute(self, name: str, attribute: str) -> str:
-        return self.arn(name) if attribute == "Arn" else f"{self._physical_name(name)}.{attribute}"
-
-    def _physical_name(self, name: str) -> str:
-        if name in self.physical_names:
-            return self.physical_names[name]
-        if self._content["Resources"][name]["Type"] == "AWS::Serverless::StateMachine":
-            return self.arn(name)
-        return f"{self.stack_name}-{name}"
+        return self.arn(name) if attribute == "Arn" else f"{self.physical_name(name)}.{attribute}"
 
 
 class _CloudFormationLoader(yaml.SafeLoader):

@@ -4,8 +4,9 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import uvicorn
@@ -28,22 +29,9 @@ DISCARD_LIMIT = 64 * 1024 * 1024  # of a refused body; a client that still sends
 
 Invoke = Callable[[str, Any], Outcome]
 
-NOT_FOUND = message(404, "Not Found")
-# AWS's own word is `message`; `error` and `code`, as every other error of the API has them, are ours.
-TOO_LARGE = message(
-    413,
-    "Request Entity Too Large",
-    error="The request is too large. Large files go straight to the bucket: send JSON, and PUT to the URL it answers.",
-    code="BAD_REQUEST",
-)
-INTERNAL = message(500, "Internal Server Error")
-UNAVAILABLE = message(503, "Service Unavailable")
 
-
-def unauthorized() -> HttpResponse:
-    """AWS's 401, which has only `message`, with the names every other error of the API has."""
-    refusal = message(401, "Unauthorized", error="Unauthorized", code="UNAUTHORIZED")
-    return HttpResponse(refusal.status, refusal.body, [*refusal.headers, ("www-authenticate", "Bearer")])
+class PortInUse(PartFailed):
+    """Another program has the port."""
 
 
 class Api:
@@ -57,6 +45,7 @@ class Api:
         auth_bypass: bool,
         report: Callable[[HttpRequest, int, float], None] = lambda *_: None,
         integration_seconds: float = INTEGRATION_SECONDS,
+        own_words: Mapping[int, Mapping[str, str]] | None = None,
     ) -> None:
         self._routes = RouteTable(template.routes)
         self._authorizers = {name: JwtAuthorizer(declared) for name, declared in template.authorizers.items()}
@@ -65,6 +54,7 @@ class Api:
         self._auth_bypass = auth_bypass
         self._report = report
         self._integration_seconds = integration_seconds
+        self._own_words = own_words or {}
         self._threads = ThreadPoolExecutor(max_workers=256, thread_name_prefix="gateway")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -90,14 +80,15 @@ class Api:
 
     async def _answer_route(self, request: HttpRequest, incoming: Request) -> HttpResponse:
         if (matched := self._routes.match(request.method, request.raw_path)) is None:
-            return NOT_FOUND
+            return self._refusal(404, "Not Found")
         route, path_parameters = matched
         try:
             claims = await self._in_thread(self._authorize, route, request.header("authorization"))
         except Unauthorized:
-            return unauthorized()
+            refusal = self._refusal(401, "Unauthorized")
+            return replace(refusal, headers=[*refusal.headers, ("www-authenticate", "Bearer")])
         if (body := await _read_body(incoming)) is None:
-            return TOO_LARGE
+            return self._refusal(413, "Request Entity Too Large")
         event = build_event(_with_body(request, body), route, path_parameters, claims)
         return await self._integrate(route.function, event)
 
@@ -115,15 +106,19 @@ class Api:
         try:
             # The function itself runs on: API Gateway stops waiting, Lambda does not stop working.
             outcome = await asyncio.wait_for(asyncio.shield(running), self._integration_seconds)
-            return INTERNAL if outcome.error is not None else read_answer(outcome.payload)
-        except TimeoutError:
-            return UNAVAILABLE
+            if outcome.error is None:
+                return read_answer(outcome.payload)
+        except (TimeoutError, SandboxesStopped):
+            return self._refusal(503, "Service Unavailable")
         except EventTooLarge:
-            return TOO_LARGE
-        except SandboxesStopped:
-            return UNAVAILABLE
+            return self._refusal(413, "Request Entity Too Large")
         except MalformedAnswer:
-            return INTERNAL
+            pass
+        return self._refusal(500, "Internal Server Error")
+
+    def _refusal(self, status: int, text: str) -> HttpResponse:
+        """Return an answer that comes from no function: AWS's word is `message`, the project may add its own."""
+        return message(status, text, **self._own_words.get(status, {}))
 
     def _in_thread(self, work: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
         return asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
@@ -142,8 +137,7 @@ class Gateway:
             self._socket.bind((HOST, port))
         except OSError as error:
             self._socket.close()
-            reason = f"port {port} is in use ({error.strerror}). Choose another: PORT=8123 make run"
-            raise PartFailed(self.part, reason) from error
+            raise PortInUse(self.part, f"port {port} is in use ({error.strerror}).") from error
         self._port = self._socket.getsockname()[1]
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
@@ -205,7 +199,7 @@ def _as_received(scope: Scope) -> HttpRequest:
 
 
 def _with_body(request: HttpRequest, body: bytes) -> HttpRequest:
-    return HttpRequest(**{**vars(request), "body": body})
+    return replace(request, body=body)
 
 
 async def _read_body(incoming: Request) -> bytes | None:

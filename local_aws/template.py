@@ -1,4 +1,4 @@
-"""What template.yaml declares, for this machine: everything the local stack does comes from here."""
+"""What a SAM template declares, for this machine: all that a stack does comes from here."""
 
 import json
 import re
@@ -70,7 +70,7 @@ class Template:
     """A SAM template, read for one stack name with parameter values laid over the declared defaults."""
 
     file: Path
-    stack_name: str = "inlet"
+    stack_name: str = "local"
     parameters: Mapping[str, str] = field(default_factory=dict)
     physical_names: Mapping[str, str] = field(default_factory=dict)
 
@@ -133,23 +133,21 @@ class Template:
         ]
 
     @cached_property
-    def bucket_cors_rules(self) -> list[dict[str, Any]]:
-        """The bucket's CORS rules, in the S3 API's spelling."""
-        rules = [
-            rule
-            for bucket in self._document.of_type("S3::Bucket").values()
-            for rule in bucket.get("CorsConfiguration", {}).get("CorsRules", [])
-        ]
-        return [
-            {
-                "AllowedOrigins": _listed(rule["AllowedOrigins"]),
-                "AllowedMethods": _listed(rule["AllowedMethods"]),
-                "AllowedHeaders": _listed(rule.get("AllowedHeaders", [])),
-                "ExposeHeaders": _listed(rule.get("ExposedHeaders", [])),
-                "MaxAgeSeconds": int(rule.get("MaxAge", 0)),
-            }
-            for rule in rules
-        ]
+    def buckets(self) -> dict[str, list[dict[str, Any]]]:
+        """The CORS rules of every bucket by its physical name, in the S3 API's spelling."""
+        return {
+            self._document.physical_name(name): [
+                {
+                    "AllowedOrigins": _listed(rule["AllowedOrigins"]),
+                    "AllowedMethods": _listed(rule["AllowedMethods"]),
+                    "AllowedHeaders": _listed(rule.get("AllowedHeaders", [])),
+                    "ExposeHeaders": _listed(rule.get("ExposedHeaders", [])),
+                    "MaxAgeSeconds": int(rule.get("MaxAge", 0)),
+                }
+                for rule in bucket.get("CorsConfiguration", {}).get("CorsRules", [])
+            ]
+            for name, bucket in self._document.of_type("S3::Bucket").items()
+        }
 
     @cached_property
     def _http_api(self) -> dict[str, Any]:

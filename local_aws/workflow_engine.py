@@ -1,9 +1,9 @@
 """Step Functions, imitated by moto's interpreter running the deployed state machine file unchanged.
 
-Three seams into moto, bound to its exact version and guarded by tests/integration/test_workflow_engine.py: Task states
+Three seams into moto, bound to its exact version and guarded by tests/test_workflow_engine.py: Task states
 call our sandboxes instead of a Lambda endpoint; StartExecution is atomic per name, as AWS promises and moto, a threaded
 server without a lock, does not; a definition is read once, not for every execution, where it would be a third of the
-work. Executions live in memory; the sweeper closes those a restart has lost.
+work. Executions live in memory; a restart loses those that run.
 """
 
 import io
@@ -15,6 +15,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
+from botocore.config import Config
 from moto.core.config import default_user_config
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
@@ -80,6 +81,7 @@ class WorkflowEngine:
             region_name=REGION,
             aws_access_key_id="local",
             aws_secret_access_key="local",  # noqa: S106
+            config=Config(proxies={}),
         )
 
 

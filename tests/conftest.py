@@ -11,7 +11,6 @@ start_stack    another stack with other settings, on a database and bucket of it
 import faulthandler
 import importlib.util
 import itertools
-import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -24,7 +23,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from local.stack import OF_THE_MACHINE, PROJECT, LocalStack
+from local.stack import PROJECT, LocalStack
 from local_aws import s3_server
 from local_aws.postgres import Postgres
 from local_aws.s3_server import S3Server
@@ -81,8 +80,7 @@ def migrated_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFacto
         connection.execute(f"CREATE DATABASE {MIGRATED}")
     sandboxes = Sandboxes(
         Template(PROJECT / "template.yaml").functions,
-        {name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ}
-        | {
+        {
             "STAGE": "local",
             "DATABASE_URL": postgres.database_url(MIGRATED),
             "MIGRATIONS_DIRECTORY": str(PROJECT / "migrations"),

@@ -1,16 +1,16 @@
-"""A small bundle of its own, run by the local stack's parts, for tests of those parts."""
+"""A small bundle of its own, run by the parts of a stack, and servers, for tests of those parts."""
 
-import os
 from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 
-from local.stack import OF_THE_MACHINE, PROJECT
+from local_aws import s3_server
 from local_aws.gateway import Api, Gateway
+from local_aws.s3_server import S3Server
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
-from local_aws.tests.echo_bundle import TEMPLATE, Echo
+from local_aws.tests.echo_bundle import OWN_WORDS, SHARED, TEMPLATE, Echo
 
 
 @pytest.fixture(scope="session")
@@ -21,12 +21,8 @@ def echo_template() -> Template:
 @pytest.fixture(scope="session")
 def echo_sandboxes(echo_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandboxes]:
     """The bundle's functions, without an API."""
-    sandboxes = Sandboxes(
-        echo_template.functions,
-        {name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ},
-        log=tmp_path_factory.mktemp("echo") / "functions.log",
-        shared=PROJECT / "shared",
-    )
+    log = tmp_path_factory.mktemp("echo") / "functions.log"
+    sandboxes = Sandboxes(echo_template.functions, {}, log=log, shared=SHARED)
     yield sandboxes
     sandboxes.stop()
 
@@ -40,8 +36,15 @@ def serve_echo(echo_sandboxes: Sandboxes) -> Iterator[Callable[..., Echo]]:
         template = Template(TEMPLATE, "echo", parameters)
         gateway = Gateway(0)
         gateways.append(gateway)
-        api = Api(template, echo_sandboxes.invoke, auth_bypass=auth_bypass, integration_seconds=integration_seconds)
-        gateway.start(api)
+        gateway.start(
+            Api(
+                template,
+                echo_sandboxes.invoke,
+                auth_bypass=auth_bypass,
+                integration_seconds=integration_seconds,
+                own_words=OWN_WORDS,
+            )
+        )
         return Echo(gateway, echo_sandboxes)
 
     yield serve
@@ -59,3 +62,15 @@ def echo(serve_echo: Callable[..., Echo]) -> Echo:
 def http_echo(echo: Echo) -> Iterator[httpx.Client]:
     with echo.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bucket(s3: S3Server) -> str:
+    s3_server.ensure_bucket(s3_server.client(s3.endpoint_url), "photos", [])
+    return "photos"

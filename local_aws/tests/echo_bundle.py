@@ -9,7 +9,11 @@ import httpx
 from local_aws.gateway import Gateway
 from local_aws.sandboxes import Sandboxes
 
-TEMPLATE = Path(__file__).parent / "echo" / "template.yaml"
+BUNDLE = Path(__file__).parent / "echo"
+TEMPLATE = BUNDLE / "template.yaml"
+SHARED = BUNDLE / "shared"
+# What the bundle adds to the API's own answers.
+OWN_WORDS = {401: {"code": "UNAUTHORIZED"}, 413: {"code": "TOO_LARGE"}}
 
 
 @dataclass(frozen=True)

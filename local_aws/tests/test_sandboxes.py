@@ -12,10 +12,9 @@ from typing import Any
 import psutil
 import pytest
 
-from local.stack import PROJECT
 from local_aws.sandboxes import REQUEST_LIMIT, EventTooLarge, Outcome, Sandboxes, SandboxesStopped
 from local_aws.template import Template
-from local_aws.tests.echo_bundle import wait_for_calls
+from local_aws.tests.echo_bundle import BUNDLE, SHARED, wait_for_calls
 
 
 def facts(sandboxes: Sandboxes, name: str = "EchoFunction", **told: Any) -> dict[str, Any]:
@@ -34,7 +33,7 @@ def error_of(outcome: Outcome) -> dict[str, Any]:
 def own_sandboxes(echo_template: Template, tmp_path: Path) -> Iterator[Sandboxes]:
     """Sandboxes for tests that count them."""
     sandboxes = Sandboxes(
-        echo_template.functions, {"GIVEN": "by the stack"}, log=tmp_path / "log", shared=PROJECT / "shared", maximum=4
+        echo_template.functions, {"GIVEN": "by the stack"}, log=tmp_path / "log", shared=SHARED, maximum=4
     )
     yield sandboxes
     sandboxes.stop()
@@ -65,14 +64,15 @@ def test_a_function_sees_lambdas_environment_and_nothing_of_the_parents(
 
 def test_a_function_can_import_its_folder_and_the_shared_package_only(echo_sandboxes: Sandboxes) -> None:
     seen = facts(echo_sandboxes)
-    folder = str(Path(__file__).parent / "echo" / "functions" / "echo")
-    assert seen["path"][:2] == [folder, str(PROJECT / "shared")]
-    assert str(PROJECT) not in seen["path"]
+    folder = str(BUNDLE / "functions" / "echo")
+    assert seen["path"][:2] == [folder, str(SHARED)]
+    assert str(Path(__file__).parents[2]) not in seen["path"]
+    assert seen["words"] == "as shared"
     assert seen["directory"] == folder
 
 
 def test_the_stacks_settings_win_over_the_templates(echo_template: Template, tmp_path: Path) -> None:
-    sandboxes = Sandboxes(echo_template.functions, {"SHARED": "local"}, log=tmp_path / "log", shared=PROJECT / "shared")
+    sandboxes = Sandboxes(echo_template.functions, {"SHARED": "local"}, log=tmp_path / "log", shared=SHARED)
     try:
         assert facts(sandboxes)["environment"]["SHARED"] == "local"
     finally:
@@ -195,9 +195,7 @@ def test_waiting_for_a_sandbox_does_not_count_against_the_time_out(own_sandboxes
 
 def test_every_outcome_is_reported(echo_template: Template, tmp_path: Path) -> None:
     reported: list[Outcome] = []
-    sandboxes = Sandboxes(
-        echo_template.functions, {}, log=tmp_path / "log", shared=PROJECT / "shared", report=reported.append
-    )
+    sandboxes = Sandboxes(echo_template.functions, {}, log=tmp_path / "log", shared=SHARED, report=reported.append)
     try:
         outcomes = [sandboxes.invoke("EchoFunction", {"do": "fail"}), sandboxes.invoke("BrokenFunction", {})]
     finally:

@@ -1,12 +1,13 @@
-"""The servers the local stack runs: Postgres and S3 keep their data, crash loudly, and leave nobody behind."""
+"""The servers of a stack: Postgres and S3 keep their data, crash loudly, and leave nobody behind."""
 
 import os
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -14,7 +15,6 @@ import psycopg
 import pytest
 from botocore.exceptions import ClientError
 
-from local.stack import PROJECT, LocalStack
 from local_aws import s3_server
 from local_aws.children import PartFailed, wait_for_end
 from local_aws.container_bridge import ContainerBridge
@@ -113,12 +113,12 @@ def test_an_interrupted_initdb_is_done_again(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")
 def test_children_die_with_their_parent_however_it_dies(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from local.children import Child\n"
+        "import sys, time; from pathlib import Path; from local_aws.children import Child\n"
         "here = Path(sys.argv[1]); child = Child('Sleeper', ['/bin/sleep', '60'], directory=here, log=here / 'log')\n"
         "print(child.pid, flush=True); time.sleep(60)"
     )
     parent = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path)], cwd=PROJECT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, str(tmp_path)], cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
     child = psutil.Process(int(parent.stdout.readline()))
@@ -131,31 +131,43 @@ def test_children_die_with_their_parent_however_it_dies(tmp_path: Path) -> None:
 def test_s3_does_not_take_the_developers_own_aws_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the developer's own")
-    server = S3Server(tmp_path).start()
-    try:
+    with S3Server(tmp_path) as server:
         own = s3_server.client(server.endpoint_url, "AKIAIOSFODNN7EXAMPLE", "the developer's own")
         with pytest.raises(ClientError, match="InvalidAccessKeyId"):
             own.list_buckets()
-    finally:
-        server.stop()
+
+
+def test_s3_is_ready_when_an_object_can_be_written_not_when_it_answers(
+    s3: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_volumes(endpoint_url: str) -> Any:
+        answering = client(endpoint_url)
+        answering.meta.events.register("before-call.s3.PutObject", refuse)
+        return answering
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "InternalError"}}, "PutObject")
+
+    client = s3_server.client
+    with monkeypatch.context() as patched:
+        patched.setattr(s3_server, "client", without_volumes)
+        assert not s3.is_ready()
+    assert s3.is_ready()
+    assert s3_server.PROBE not in {bucket["Name"] for bucket in client(s3.endpoint_url).list_buckets()["Buckets"]}
 
 
 def test_s3_keeps_objects_and_address_over_a_restart(tmp_path: Path) -> None:
-    server = S3Server(tmp_path).start()
-    try:
+    with S3Server(tmp_path) as server:
         url, client = server.endpoint_url, s3_server.client(server.endpoint_url)
         s3_server.ensure_bucket(client, "photos", [])
         client.put_object(Bucket="photos", Key="a/b", Body=b"bytes")
-        server.stop()
-        server.start()
+        server.restart()
         assert server.endpoint_url == url
         assert client.get_object(Bucket="photos", Key="a/b")["Body"].read() == b"bytes"
         s3_server.ensure_bucket(client, "photos", [])
         server.child.kill()
         with pytest.raises(PartFailed, match="S3 server: ended with status -9"):
             server.child.check()
-    finally:
-        server.stop()
 
 
 def test_s3_lets_in_who_signs_with_the_key_and_nobody_else(s3: S3Server, bucket: str) -> None:
@@ -166,51 +178,9 @@ def test_s3_lets_in_who_signs_with_the_key_and_nobody_else(s3: S3Server, bucket:
     assert httpx.get(f"{s3.endpoint_url}/{bucket}").status_code == 403
 
 
-def test_the_stacks_bucket_has_the_templates_cors_and_lets_its_own_pages_in(tmp_path: Path, database_url: str) -> None:
-    settings = {"PORT": "0", "SCHEDULE_SECONDS": "0", "DATABASE_URL": database_url}
-    with LocalStack(tmp_path, settings, stack_name="with-its-own-s3", durable=False) as stack:
-        address = f"{stack.environment['S3_ENDPOINT_URL']}/{stack.bucket}/uploads/x"
-
-        def preflight(origin: str) -> httpx.Response:
-            asked = {"origin": origin, "access-control-request-method": "PUT"}
-            return httpx.options(address, headers=asked | {"access-control-request-headers": "content-type"})
-
-        own = stack.url.replace("127.0.0.1", "localhost")
-        for origin in (stack.url, own, "http://localhost:8000"):
-            assert preflight(origin).headers["access-control-allow-origin"] == origin
-        assert "access-control-allow-origin" not in preflight("https://evil.example.com").headers
-
-
-def test_a_stopping_stack_answers_what_it_was_asked(start_stack: Callable[..., LocalStack]) -> None:
-    stack = start_stack()
-    upload = httpx.post(f"{stack.url}/api/upload", json={"email": "a@example.com", "type": "image/jpeg"}).json()
-    httpx.put(upload["uploadUrl"], content=b"bytes", headers=upload["headers"]).raise_for_status()
-    answers: list[httpx.Response] = []
-    confirming = threading.Thread(
-        target=lambda: answers.append(httpx.post(f"{stack.url}/api/upload/{upload['uploadId']}/confirm", timeout=30))
-    )
-    with psycopg.connect(stack.database_url) as blocking, psycopg.connect(stack.database_url, autocommit=True) as watch:
-        blocking.execute("SELECT FROM uploads WHERE id = %s FOR UPDATE", (upload["uploadId"],))
-        confirming.start()
-        deadline = time.monotonic() + 20
-        while not watch.execute(
-            "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        ).fetchone():
-            assert time.monotonic() < deadline, answers
-            time.sleep(0.01)
-        stopping = threading.Thread(target=stack.stop)
-        stopping.start()
-        time.sleep(0.3)
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(stack.url)
-    confirming.join()
-    stopping.join()
-    assert [answer.status_code for answer in answers] == [200]
-
-
-def test_half_of_the_s3_settings_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(PartFailed, match="not S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY"):
-        LocalStack(tmp_path, {"S3_ENDPOINT_URL": "http://127.0.0.1:9"})
+def test_no_port_is_given_twice_while_others_are_left() -> None:
+    given = [free_port() for _ in range(200)]
+    assert len(set(given)) == len(given)
 
 
 def test_ports_stay_the_same_while_they_are_free(tmp_path: Path) -> None:
@@ -238,18 +208,3 @@ def test_the_container_bridge_relays_to_the_loopback(s3: S3Server) -> None:
     bridge.stop()
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"http://127.0.0.2:{port}/")
-
-
-def test_a_stack_that_cannot_start_leaves_nothing_running(tmp_path: Path, s3: S3Server, bucket: str) -> None:
-    settings = {
-        "PORT": "0",
-        "S3_ENDPOINT_URL": s3.endpoint_url,
-        "S3_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
-        "S3_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
-        "BUCKET": bucket,
-        "MIGRATIONS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nowhere",
-    }
-    stack = LocalStack(tmp_path, settings, stack_name="hopeless", durable=False)
-    with pytest.raises(PartFailed, match="Migrations: OperationalError"):
-        stack.start()
-    assert is_free(stack.postgres.port)

@@ -1,10 +1,9 @@
-"""What the local run reads out of a template."""
+"""What is read out of a template."""
 
 from pathlib import Path
 
 import pytest
 
-from local.stack import PROJECT
 from local_aws.template import Schedule, Template
 from local_aws.tests.echo_bundle import TEMPLATE
 
@@ -13,7 +12,7 @@ def test_intrinsic_functions_are_resolved(echo_template: Template) -> None:
     function = echo_template.functions["EchoFunction"]
     assert function.environment == {
         "SHARED": "dev-us-east-1",
-        "BUCKET": "echo-Bucket",
+        "BUCKET": "echo-bucket",
         "MACHINE": "arn:aws:states:us-east-1:123456789012:stateMachine:echo-Machine",
         "SELF": "echo/b",
         "LOCAL_HERE": "yes",
@@ -62,30 +61,27 @@ def test_the_state_machine_has_its_functions_arns(echo_template: Template) -> No
 
 
 def test_bucket_cors_is_spelled_as_the_s3_api_spells_it(echo_template: Template) -> None:
-    assert echo_template.bucket_cors_rules == [
-        {
-            "AllowedOrigins": ["https://app.example.com"],
-            "AllowedMethods": ["PUT"],
-            "AllowedHeaders": ["content-type"],
-            "ExposeHeaders": ["ETag"],
-            "MaxAgeSeconds": 60,
-        }
-    ]
+    assert echo_template.buckets == {
+        "echo-bucket": [
+            {
+                "AllowedOrigins": ["https://app.example.com"],
+                "AllowedMethods": ["PUT"],
+                "AllowedHeaders": ["content-type"],
+                "ExposeHeaders": ["ETag"],
+                "MaxAgeSeconds": 60,
+            }
+        ]
+    }
+
+
+def test_a_bucket_may_declare_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text("Resources: {A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Sub '${AWS::StackName}-files'}}}")
+    assert Template(file, "shop").buckets == {"shop-files": []}
 
 
 def test_an_unknown_intrinsic_function_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "template.yaml"
-    file.write_text("Resources: {A: {Type: AWS::S3::Bucket, Properties: {BucketName: !Cidr [a, b, c]}}}")
+    file.write_text("Resources: {A: {Type: AWS::S3::Bucket, Properties: {CorsConfiguration: !Cidr [a, b, c]}}}")
     with pytest.raises(ValueError, match="does not know Fn::Cidr"):
-        _ = Template(file).bucket_cors_rules
-
-
-def test_the_projects_own_template_is_understood_whole() -> None:
-    template = Template(PROJECT / "template.yaml", parameters={"JwtIssuer": ""})
-    assert template.functions
-    assert template.routes
-    assert template.schedules
-    assert template.state_machines
-    assert template.bucket_cors_rules
-    for function in template.functions.values():
-        assert not [name for name, value in function.environment.items() if "{{resolve:" in value or "${" in value]
+        _ = Template(file).buckets

@@ -46,7 +46,9 @@ def test_our_own_picture_is_the_same_every_time() -> None:
 
 def test_a_missing_file_is_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert demo("nowhere.jpg") == 1
-    assert "There is no file nowhere.jpg." in capsys.readouterr().err
+    errors = capsys.readouterr().err
+    assert "There is no file nowhere.jpg." in errors
+    assert "functions.log" not in errors  # no function had a part in it
 
 
 def test_a_file_that_is_no_image_is_not_even_sent(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,13 +57,16 @@ def test_a_file_that_is_no_image_is_not_even_sent(here: Path, capsys: pytest.Cap
     assert "none of image/jpeg, image/png, image/webp, image/heic" in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_job_that_fails_says_what_its_owner_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_job_that_fails_says_what_its_owner_is_told_and_where_the_log_is(
+    here: Path, stack: LocalStack, capsys: pytest.CaptureFixture[str]
+) -> None:
     (here / "torn.jpg").write_bytes(picture.jpeg()[:5000])
     assert demo("torn.jpg") == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "The demo failed." in captured.err
     assert "Processing failed" not in captured.err  # the reason is known, so it is told
+    assert f"What the functions logged: {stack.function_log}\n" in captured.err
     assert not (here / "torn-preview.webp").exists()
 
 

@@ -161,6 +161,20 @@ def assert_the_upload_is_still_there(stack: Run, upload: dict[str, Any]) -> None
     assert (response.status_code, response.json()["status"]) == (200, "pending")
 
 
+def test_a_developers_own_profile_and_proxy_are_no_matter(run: Callable[..., Run]) -> None:
+    shell = {"AWS_PROFILE": "nope", "AWS_ACCESS_KEY_ID": "own", "HTTP_PROXY": "http://127.0.0.1:9"}
+    shell |= {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
+    stack = run(**shell)
+    preview = stack.directory / "preview.webp"
+    status, output, errors = outcome(command(stack.directory, "demo", "", OUTPUT=str(preview), **shell))
+    assert (status, output) == (0, f"{preview}\n"), errors
+    for name in ("seed", "migrate"):
+        status, _, errors = outcome(command(stack.directory, name, **shell))
+        assert (status, errors) == (0, "")
+    _, _, errors = stack.end(signal.SIGINT)
+    assert f"functions log to {stack.directory / 'functions.log'}\n" in errors
+
+
 def test_a_port_in_use_is_said_clearly(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from wording import WORDS  # type: ignore[import-not-found]  # of shared/, on the path of functions only
+
 calls = 0
 
 
@@ -47,6 +49,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> Any:
         "event": event,
         "calls": calls,
         "pid": os.getpid(),
+        "words": WORDS,
         "path": sys.path,
         "directory": str(Path.cwd()),
         "environment": dict(os.environ),

@@ -1,0 +1,3 @@
+"""What the bundle's functions share."""
+
+WORDS = "as shared"
