@@ -4,24 +4,27 @@ database_url   an empty, migrated database for one test
 bucket         a bucket of the worker's S3 server (name keys uniquely); `storage` is its boto3 client
 inlet_settings the environment of a function, in this process, on both of the above
 crash_server   where functions can be killed, with `engine`, the workflow engine they know (see crash.py)
-stack          the whole local stack, one a worker, limits and schedules off; `http` is a client of its API
+stack          the whole local stack, one a worker, limits and schedules off; `http` is a client of its API, `rows` a
+               connection to its database
 start_stack    another stack with other settings, on a database and bucket of its own, stopped after the test
+load_handler   a function's module in this process
+
+The worlds are functions that can be killed, with a database and a bucket of the test's own (see support/worlds):
+image_jobs_world, upload_sessions_world, speaking_sessions_world.
 """
 
 import faulthandler
-import importlib.util
 import itertools
-import sys
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
+from psycopg.rows import dict_row
 
 from local.stack import PROJECT, LocalStack
 from local_aws import s3_server
@@ -29,24 +32,19 @@ from local_aws.postgres import Postgres
 from local_aws.s3_server import S3Server
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
-from tests.support import crash
+from tests.support import crash, handlers
+from tests.support.stacks import ANY_ORIGIN, Rows, empty_bucket, empty_database, new_stack, storage_settings
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from tests.support.worlds.image_jobs import SharedEngine
+    from tests.support.worlds.image_jobs import ImageJobsWorld, SharedEngine
+    from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
+    from tests.support.worlds.upload_sessions import UploadSessionsWorld
 
 # A worker that does not end after its last test says where it stands.
 EXIT_SECONDS = 60
 MIGRATED = "migrated"
-TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
-ANY_ORIGIN = {
-    "AllowedOrigins": ["*"],
-    "AllowedMethods": ["GET", "PUT"],
-    "AllowedHeaders": ["*"],
-    "ExposeHeaders": ["ETag"],
-}
-
 # Every client would read the whole world's certificates anew, 25 ms of work; nothing here speaks TLS.
 vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
 
@@ -215,6 +213,13 @@ def start_stack(
 
 
 @pytest.fixture
+def rows(stack: LocalStack) -> Iterator[Rows]:
+    """A connection to the database of the worker's stack."""
+    with psycopg.connect(stack.database_url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
+
+
+@pytest.fixture
 def http(stack: LocalStack) -> Iterator[httpx.Client]:
     """A client of the worker's stack."""
     with httpx.Client(base_url=stack.url, timeout=30) as client:
@@ -244,56 +249,68 @@ def crash_server(tmp_path_factory: pytest.TempPathFactory, engine: "SharedEngine
 
 @pytest.fixture
 def load_handler() -> Callable[[str], ModuleType]:
-    """`load_handler("uploads/create")`: a function's module in this process, freshly loaded."""
-
-    def load(folder: str) -> ModuleType:
-        name = f"handler_{next(_numbers)}"
-        spec = importlib.util.spec_from_file_location(name, PROJECT / "functions" / folder / "handler.py")
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-        return module
-
-    return load
+    """`load_handler("image_jobs/create")`: a function's module in this process, freshly loaded."""
+    return handlers.load
 
 
-def empty_database(url: str) -> None:
-    """End whatever still works on a database, and delete all its rows."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        tables = connection.execute(TABLES).fetchall()
-        deletions = [SQL("DELETE FROM {}").format(Identifier(table)) for (table,) in tables]
-        connection.execute("SET session_replication_role = replica")  # no foreign key minds the order
-        connection.execute(SQL("; ").join(deletions))
+@pytest.fixture
+def world_rows(database_url: str) -> Iterator[Rows]:
+    """The same database as a world's functions use."""
+    with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
+        yield connection
 
 
-def empty_bucket(storage: "S3Client", bucket: str) -> None:
-    """Delete all objects, end all uploads."""
-    for page in storage.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        if objects := page.get("Contents"):
-            storage.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": item["Key"]} for item in objects]})
-    for uploads in storage.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in uploads.get("Uploads", []):
-            storage.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+@pytest.fixture
+def killable(crash_server: Path, database_url: str, own_bucket: str, tmp_path: Path) -> Callable[..., crash.Functions]:
+    """`killable(RATE_LIMIT_BYPASS="true", …)`: functions that can be killed, on the test's own database and bucket."""
+
+    def functions(**settings: str) -> crash.Functions:
+        own = {"DATABASE_URL": database_url, "BUCKET": own_bucket}
+        return crash.Functions(crash_server, own | settings, bill=tmp_path / "bill")
+
+    return functions
 
 
-def new_stack(directory: Path, settings: dict[str, str]) -> LocalStack:
-    """A stack on free ports under a name of its own: the engine's state is shared within a process."""
-    defaults = {"PORT": "0", "SCHEDULE_SECONDS": "0"}
-    return LocalStack(directory, defaults | settings, stack_name=f"test-{next(_numbers)}", durable=False)
+@pytest.fixture
+def image_jobs_world(
+    killable: Callable[..., crash.Functions],
+    engine: "SharedEngine",
+    world_rows: Rows,
+    own_bucket: str,
+    storage: "S3Client",
+    monkeypatch: pytest.MonkeyPatch,
+) -> "ImageJobsWorld":
+    """Image jobs on the deployed workflow, whose retries wait for nobody."""
+    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+
+    from tests.support.worlds.image_jobs import ImageJobsWorld
+
+    monkeypatch.setitem(vars(retrier_decl), "time", SimpleNamespace(sleep=lambda _: None))
+    engine.functions = killable(RATE_LIMIT_BYPASS="true")
+    return ImageJobsWorld(engine.functions, world_rows, storage, own_bucket, engine)
 
 
-def storage_settings(s3: S3Server, bucket: str) -> dict[str, str]:
-    """The four S3 settings, and the region they are signed for."""
-    return {
-        "S3_ENDPOINT_URL": s3.endpoint_url,
-        "S3_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
-        "S3_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
-        "S3_REGION": s3_server.REGION,
-        "BUCKET": bucket,
-    }
+@pytest.fixture
+def upload_sessions_world(
+    killable: Callable[..., crash.Functions],
+    world_rows: Rows,
+    own_bucket: str,
+    storage: "S3Client",
+) -> "UploadSessionsWorld":
+    """Upload sessions, thirty a day for each user."""
+    from tests.support.worlds.upload_sessions import UploadSessionsWorld
+
+    return UploadSessionsWorld(killable(UPLOAD_SESSIONS_PER_DAY="30"), world_rows, storage, own_bucket)
+
+
+@pytest.fixture
+def speaking_sessions_world(
+    killable: Callable[..., crash.Functions],
+    world_rows: Rows,
+    own_bucket: str,
+    storage: "S3Client",
+) -> "SpeakingSessionsWorld":
+    """Speaking sessions of one signed-in user."""
+    from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
+
+    return SpeakingSessionsWorld(killable(), world_rows, storage, own_bucket)

@@ -11,8 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support import invocations, posthog_stand_in
-from tests.support.crash import Run, Trap
-from tests.support.worlds.image_jobs import DAY, MINUTE, PHOTOGRAPH, Reserved, World
+from tests.support.crash import Run, Trap, traps
+from tests.support.photographs import PHOTOGRAPH
+from tests.support.worlds.image_jobs import ImageJobsWorld, Reserved
+from tests.support.worlds.world import DAY, MINUTE
 
 CLAIM, KEEP = "INSERT INTO idempotency_keys", "UPDATE idempotency_keys"
 CREATE = [CLAIM, "INSERT INTO rate_limits", "INSERT INTO uploads", KEEP]
@@ -42,25 +44,28 @@ GENERIC = "Processing failed. Please try again."
 UNKNOWN_BILL = range(STAGES["ImageStagesGenerateFunction"].index("INSERT INTO generations") * 2 + 1, 11)
 
 
-def traps(effects: list[str]) -> list[Trap]:
-    """Death at every point, and the loss of every answer."""
-    deaths = [Trap(point, "die") for point in range(2 * len(effects))]
-    return deaths + [Trap(point, "lose") for point in range(1, 2 * len(effects), 2)]
+@pytest.fixture
+def world(image_jobs_world: ImageJobsWorld) -> ImageJobsWorld:
+    """This file's world."""
+    return image_jobs_world
 
 
-def test_reserving(world: World) -> None:
+def test_reserving(world: ImageJobsWorld) -> None:
     world.functions.environment |= {"RATE_LIMIT_BYPASS": "false", "UPLOADS_PER_HOUR": "1000"}
 
-    def event(key: str) -> dict[str, object]:
-        made = invocations.create()
-        made["headers"]["idempotency-key"] = key
-        return made
+    def create(key: str, trap: Trap | None = None) -> Run:
+        event = invocations.create()
+        event["headers"]["idempotency-key"] = key
+        return world.functions.invoke("ImageJobsCreateFunction", event, trap)
 
-    assert world.functions.invoke("ImageJobsCreateFunction", event("clean")).effects == CREATE
-    first = {trap: world.functions.invoke("ImageJobsCreateFunction", event(str(trap)), trap) for trap in traps(CREATE)}
+    def key_of(trap: Trap) -> str:
+        return f"{trap.mode}-{trap.point}"
+
+    assert create("clean").effects == CREATE
+    first = {trap: create(key_of(trap), trap) for trap in traps(CREATE)}
     world.pass_time(MINUTE + 1)
     for trap, run in first.items():
-        again = world.functions.invoke("ImageJobsCreateFunction", event(str(trap)))
+        again = create(key_of(trap))
         assert again.status == 201, trap
         if run.error is None:
             assert again.payload == run.payload, trap
@@ -77,7 +82,7 @@ def test_reserving(world: World) -> None:
     world.assert_nothing_is_left_over()
 
 
-def test_confirming(world: World) -> None:
+def test_confirming(world: ImageJobsWorld) -> None:
     assert world.functions.invoke("ImageJobsConfirmFunction", invocations.confirm(world.upload().id)).effects == CONFIRM
 
     def scenario(trap: Trap) -> Reserved:
@@ -97,7 +102,7 @@ def test_confirming(world: World) -> None:
 
 
 @pytest.mark.parametrize("client_returns", [True, False])
-def test_starting(world: World, client_returns: bool) -> None:
+def test_starting(world: ImageJobsWorld, client_returns: bool) -> None:
     assert world.process(world.planted()).effects == PROCESS
 
     def scenario(trap: Trap) -> Reserved:
@@ -120,7 +125,7 @@ def test_starting(world: World, client_returns: bool) -> None:
     world.assert_nothing_is_left_over()
 
 
-def test_a_clean_run_has_the_effects_that_are_listed(world: World) -> None:
+def test_a_clean_run_has_the_effects_that_are_listed(world: ImageJobsWorld) -> None:
     world.finished()
     spoilt = world.planted(NO_PICTURE)
     world.process(spoilt)
@@ -130,7 +135,7 @@ def test_a_clean_run_has_the_effects_that_are_listed(world: World) -> None:
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_a_stage(world: World, name: str) -> None:
+def test_a_stage(world: ImageJobsWorld, name: str) -> None:
     content = NO_PICTURE if name == "ImageStagesFailFunction" else PHOTOGRAPH
 
     def scenario(trap: Trap) -> Reserved:
@@ -163,20 +168,21 @@ def test_a_stage(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["ImageStagesValidateFunction", "ImageStagesGenerateFunction", "ImageStagesCompleteFunction"]
+    ("name", "progress"),
+    [("ImageStagesValidateFunction", 10), ("ImageStagesGenerateFunction", 30), ("ImageStagesCompleteFunction", 90)],
 )
-def test_a_stage_that_always_dies_fails_the_job(world: World, name: str) -> None:
+def test_a_stage_that_always_dies_fails_the_job(world: ImageJobsWorld, name: str, progress: int) -> None:
     job = world.planted()
     world.functions.arm(name, job.id, *[Trap(1)] * 10)
     world.process(job)
     assert world.wait(job.id) == "failed"
     assert world.job(job.id)["error_message"] == GENERIC
-    assert world.job(job.id)["progress"] == {"V": 10, "G": 30, "C": 90}[name[6]]  # failed keeps the last progress
+    assert world.job(job.id)["progress"] == progress, "failed keeps the last progress"
     assert len([task for task, _, _ in world.functions.tasks if task == name]) == 9
     world.assert_nothing_is_left_over()
 
 
-def test_an_execution_that_cannot_even_fail_is_closed_by_the_sweeper(world: World) -> None:
+def test_an_execution_that_cannot_even_fail_is_closed_by_the_sweeper(world: ImageJobsWorld) -> None:
     job = world.planted(NO_PICTURE)
     world.functions.arm("ImageStagesFailFunction", job.id, *[Trap(0)] * 20)
     world.process(job)
@@ -192,7 +198,7 @@ def test_an_execution_that_cannot_even_fail_is_closed_by_the_sweeper(world: Worl
     world.assert_nothing_is_left_over()
 
 
-def test_sweeping(world: World) -> None:
+def test_sweeping(world: ImageJobsWorld) -> None:
     def litter() -> tuple[Reserved, Reserved, Reserved]:
         """One of everything the sweeper finishes."""
         abandoned = world.planted(confirmed=False)
@@ -226,7 +232,7 @@ def test_sweeping(world: World) -> None:
     world.assert_nothing_is_left_over()
 
 
-def test_delivering(world: World) -> None:
+def test_delivering(world: ImageJobsWorld) -> None:
     """At least once to PostHog, which drops a repeat by its uuid; and after every crash the rest still goes out."""
     with posthog_stand_in.listening() as posthog:
         world.functions.environment |= {"POSTHOG_API_KEY": "phc_test", "POSTHOG_HOST": posthog.host}

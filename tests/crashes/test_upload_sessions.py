@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from tests.support.crash import Trap
+from tests.support.crash import deaths, lost_answers
 from tests.support.upload_sessions import File, digest, parts_list, pdf, png
 from tests.support.worlds.upload_sessions import (
     SWEEP,
     Call,
-    World,
+    UploadSessionsWorld,
     abort,
     complete,
     finalize,
@@ -32,84 +32,84 @@ DIGESTED = replace(FILE, filename="with digest.pdf", sha256=digest(FILE.content)
 class Step:
     """A call in its situation: how it came there, what it does to the world, what it may answer the second time."""
 
-    call: Callable[[World], tuple[str, Call]]
+    call: Callable[[UploadSessionsWorld], tuple[str, Call]]
     effects: list[str]
     again: set[int]
-    done: Callable[[World, str], bool]
+    done: Callable[[UploadSessionsWorld, str], bool]
 
 
-def registering(world: World) -> tuple[str, Call]:
+def registering(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = world.create(FILE)
     return session_id, register(session_id, FILE)
 
 
-def registering_several(world: World) -> tuple[str, Call]:
+def registering_several(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = world.create(FILE, png(), parts_list())
     return session_id, register_batch(session_id, FILE, FILE)
 
 
-def resuming(world: World) -> tuple[str, Call]:
+def resuming(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = world.create(FILE)
     return session_id, list_parts(session_id, world.send(session_id, FILE).id)
 
 
-def completing(world: World) -> tuple[str, Call]:
+def completing(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = world.create(FILE)
     sent = world.send(session_id, FILE)
     return session_id, complete(session_id, sent.id, sent.etags)
 
 
-def finalizing(world: World) -> tuple[str, Call]:
+def finalizing(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = world.create(FILE, DIGESTED)
     for file in (FILE, DIGESTED):
         world.complete(session_id, file)
     return session_id, finalize(session_id)
 
 
-def rejecting(world: World) -> tuple[str, Call]:
+def rejecting(world: UploadSessionsWorld) -> tuple[str, Call]:
     lie = File(b"no PDF at all")
     session_id = world.create(lie)
     world.complete(session_id, lie)
     return session_id, finalize(session_id)
 
 
-def half_sent(world: World) -> str:
+def half_sent(world: UploadSessionsWorld) -> str:
     session_id = world.create(FILE, DIGESTED)
     world.complete(session_id, FILE)
     world.send(session_id, DIGESTED)
     return session_id
 
 
-def aborting(world: World) -> tuple[str, Call]:
+def aborting(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = half_sent(world)
     return session_id, abort(session_id)
 
 
-def sweeping(world: World) -> tuple[str, Call]:
+def sweeping(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = half_sent(world)
     world.overdue(session_id)
     return session_id, SWEEP
 
 
-def is_registered_once(world: World, session_id: str) -> bool:
+def is_registered_once(world: UploadSessionsWorld, session_id: str) -> bool:
     return [row["status"] for row in world.files(session_id)] == ["registered"]
 
 
-def is_sent(world: World, session_id: str) -> bool:
+def is_sent(world: UploadSessionsWorld, session_id: str) -> bool:
     return is_whole(world, session_id, FILE)
 
 
-def is_completed(world: World, session_id: str) -> bool:
+def is_completed(world: UploadSessionsWorld, session_id: str) -> bool:
     return world.session(session_id)["status"] == "completed" and len(world.files(session_id)) == 2
 
 
-def is_active_without_the_liar(world: World, session_id: str) -> bool:
+def is_active_without_the_liar(world: UploadSessionsWorld, session_id: str) -> bool:
     session = world.session(session_id)
     return (session["status"], session["lock_token"], world.files(session_id)) == ("active", None, [])
 
 
-def is_gone(status: str) -> Callable[[World, str], bool]:
-    def check(world: World, session_id: str) -> bool:
+def is_gone(status: str) -> Callable[[UploadSessionsWorld, str], bool]:
+    def check(world: UploadSessionsWorld, session_id: str) -> bool:
         return world.session(session_id)["status"] == status and not world.files(session_id)
 
     return check
@@ -143,32 +143,38 @@ STEPS = {
 }
 
 
+@pytest.fixture
+def world(upload_sessions_world: UploadSessionsWorld) -> UploadSessionsWorld:
+    """This file's world."""
+    return upload_sessions_world
+
+
 @pytest.mark.parametrize("name", STEPS)
-def test_a_crash_anywhere_loses_nothing(world: World, name: str) -> None:
+def test_a_crash_anywhere_loses_nothing(world: UploadSessionsWorld, name: str) -> None:
     step = STEPS[name]
     session_id, call = step.call(world)
     assert world.run(call).effects == step.effects
     assert step.done(world, session_id)
-    mine = range(4, 18) if name == "sweep" else range(len(step.effects) * 2)  # other families' effects have their tests
-    for point in mine:
+    # The sweeper's effects on other families' tables have their own tests.
+    for trap in deaths(step.effects)[4:18] if name == "sweep" else deaths(step.effects):
         session_id, call = step.call(world)
-        assert world.run(call, Trap(point, "die")).error is not None
+        assert world.run(call, trap).error is not None
         ask_again(world, step, session_id, call)
-    world.nothing_is_orphaned()
+    world.assert_nothing_is_left_over()
 
 
 @pytest.mark.parametrize("name", ["register", "register batch", "list parts", "complete", "finalize", "reject"])
-def test_a_lost_answer_anywhere_loses_nothing(world: World, name: str) -> None:
+def test_a_lost_answer_anywhere_loses_nothing(world: UploadSessionsWorld, name: str) -> None:
     """Postgres or the bucket has done it, and the connection breaks before it says so."""
     step = STEPS[name]
-    for point in range(1, len(step.effects) * 2, 2):
+    for trap in lost_answers(step.effects):
         session_id, call = step.call(world)
-        world.run(call, Trap(point, "lose"))
+        world.run(call, trap)
         ask_again(world, step, session_id, call)
-    world.nothing_is_orphaned()
+    world.assert_nothing_is_left_over()
 
 
-def ask_again(world: World, step: Step, session_id: str, call: Call) -> None:
+def ask_again(world: UploadSessionsWorld, step: Step, session_id: str, call: Call) -> None:
     """After a while the client, or the schedule, calls again; then it must be done."""
     world.lapse(session_id)
     world.rows.execute("UPDATE upload_sessions SET purge_after = now() WHERE purge_after > now()")

@@ -6,6 +6,7 @@ points, just before it (even) and just after it (odd). A `Trap` names one point 
 die    the process is killed, as a Lambda's may be at any time
 hold   the function stops there until it is released: every interleaving of two functions can be played
 lose   the effect happened, but its caller only sees the connection break (odd points)
+refuse the effect did not happen, and its caller only sees the connection break (in_process.py alone, even points)
 """
 
 import json
@@ -34,7 +35,22 @@ class Trap:
     """Where (the number of a point) and what."""
 
     point: int
-    mode: Literal["die", "hold", "lose"] = "die"
+    mode: Literal["die", "hold", "lose", "refuse"] = "die"
+
+
+def deaths(effects: list[str]) -> list[Trap]:
+    """Return a death just before and just after each effect."""
+    return [Trap(point, "die") for point in range(2 * len(effects))]
+
+
+def lost_answers(effects: list[str]) -> list[Trap]:
+    """Return the loss of each effect's answer."""
+    return [Trap(point, "lose") for point in range(1, 2 * len(effects), 2)]
+
+
+def traps(effects: list[str]) -> list[Trap]:
+    """Return everything that can go wrong at a function's effects: a death at every point, and each answer lost."""
+    return deaths(effects) + lost_answers(effects)
 
 
 @dataclass(frozen=True)
@@ -160,7 +176,11 @@ def _run(line: bytes) -> Run:
 def serving(directory: Path, environment: Mapping[str, str]) -> Iterator[tuple[Path, Path]]:
     """The server of crash_server.py: its socket, and its functions' log. `environment` is what never changes."""
     template = Template(PROJECT / "template.yaml")
-    folders = {name: str(function.folder) for name, function in template.functions.items() if name != "SiteFunction"}
+    folders = {
+        name: str(function.folder.relative_to(PROJECT / "functions"))
+        for name, function in template.functions.items()
+        if name != "SiteFunction"
+    }
     log = directory / "functions.log"
     with tempfile.TemporaryDirectory() as short:  # a socket's path has at most 107 characters
         address = Path(short) / "socket"

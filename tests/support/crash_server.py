@@ -6,32 +6,28 @@ at its port: it notes that it was paid, and by which attempt.
 """
 
 import gc
-import importlib.util
 import json
 import os
-import re
 import selectors
 import signal
 import socket
 import sys
-import types
-from collections.abc import Callable
-from contextlib import suppress
-from io import BytesIO
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
+from unittest.mock import patch
 
-import botocore.client
-import botocore.exceptions
-import psycopg
 import requests
 from PIL import Image
 
-import inlet
 from inlet import database, errors, imaging, storage, workflow
+from inlet.image_jobs import generation
+from inlet.image_jobs.generation.picture import Generated
 from inlet.settings import settings
-from local.stack import PROJECT
-from tests.support import invocations
+from tests.support import photographs
+from tests.support.effects import READ, watched
+from tests.support.handlers import load
 from tests.support.invocations import Context
 
 if TYPE_CHECKING:
@@ -40,7 +36,6 @@ if TYPE_CHECKING:
 ADDRESSES = ("S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
 ENVIRONMENT = dict(os.environ)
 IDLE_CHILDREN = 8
-WRITE = re.compile(r"(INSERT INTO|DELETE FROM|(?<!DO )(?<!FOR )UPDATE) (\w+)")
 
 Handler = Callable[[Any, Any], Any]
 
@@ -115,29 +110,14 @@ class Invocation:
         self._connection.flush()
 
 
-def install() -> None:
-    """Put the current invocation's effects between the functions and the libraries they reach the world with."""
-    execute = psycopg.Cursor.execute
-    call = botocore.client.BaseClient._make_api_call  # type: ignore[attr-defined]
+@contextmanager
+def trapped() -> Iterator[None]:
+    """Put the current invocation's effects between the functions and all they reach the world with."""
     send = requests.Session.send
 
     def around(name: str, work: Callable[[], Any], lose: Callable[[], NoReturn]) -> Any:
-        return Invocation.current.effects.around(name, work, lose)
-
-    def watched_execute(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
-        def lose() -> NoReturn:
-            cursor.connection.pgconn.finish()
-            raise psycopg.OperationalError("the connection broke")
-
-        if (write := WRITE.search(str(query))) is None:
-            return execute(cursor, query, *arguments, **named)
-        return around(" ".join(write.groups()), lambda: execute(cursor, query, *arguments, **named), lose)
-
-    def watched_call(client: Any, operation: str, parameters: Any) -> Any:
-        def lose() -> NoReturn:
-            raise botocore.exceptions.ReadTimeoutError(endpoint_url="the answer was lost")
-
-        return around(operation, lambda: call(client, operation, parameters), lose)
+        # Looking changes nothing, so a crash beside it is a crash beside the effect before or after.
+        return work() if name == READ else Invocation.current.effects.around(name, work, lose)
 
     def watched_send(session: Any, request: Any, **named: Any) -> Any:
         def lose() -> NoReturn:
@@ -151,13 +131,12 @@ def install() -> None:
 
         return around("model", lambda: generate(Invocation.current.order), lose)
 
-    for owner, name, watched in (
-        (psycopg.Cursor, "execute", watched_execute),
-        (botocore.client.BaseClient, "_make_api_call", watched_call),
-        (requests.Session, "send", watched_send),
-        (sys.modules["inlet.image_jobs.generation"], "generate", watched_generate),
+    with (
+        watched(around),
+        patch.object(requests.Session, "send", watched_send),
+        patch.object(generation, "generate", watched_generate),
     ):
-        setattr(owner, name, watched)
+        yield
 
 
 def generate(order: dict[str, Any]) -> Any:
@@ -166,10 +145,9 @@ def generate(order: dict[str, Any]) -> Any:
         if order["model"] in ("GenerationTimedOut", "GenerationMalformed"):
             bill(order)
         raise getattr(errors, order["model"])
-    output = BytesIO()
-    Image.frombytes("RGB", (16, 16), os.urandom(768)).save(output, "PNG")
+    picture = photographs.saved(Image.frombytes("RGB", (16, 16), os.urandom(768)), "PNG")
     bill(order)
-    return types.SimpleNamespace(content=output.getvalue(), content_type="image/png")
+    return Generated(picture, "image/png")
 
 
 def bill(order: dict[str, Any]) -> None:
@@ -235,19 +213,6 @@ def work(line: socket.socket, handlers: dict[str, Handler]) -> NoReturn:
     os._exit(0)
 
 
-def load(folder: Path) -> Handler:
-    """A function's handler, imported from its folder."""
-    name = "crash_" + "_".join(folder.relative_to(PROJECT).parts)
-    spec = importlib.util.spec_from_file_location(name, folder / "handler.py")
-    if spec is None or spec.loader is None:
-        raise ImportError(f"No handler in {folder}")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    handler: Handler = module.lambda_handler
-    return handler
-
-
 def warm_up() -> None:
     """Do once what every child would do again; leave no connection behind that children would share."""
     with suppress(errors.InletError):
@@ -257,21 +222,18 @@ def warm_up() -> None:
     clients: list[Any] = [storage.client(), workflow.client()]
     for client in clients:
         client._endpoint.http_session.close()
-    picture = invocations.photograph()
-    imaging.inspect(imaging.prepare(picture), "image/jpeg")
-    imaging.preview(picture)
+    imaging.inspect(imaging.prepare(photographs.PHOTOGRAPH), "image/jpeg")
+    imaging.preview(photographs.PHOTOGRAPH)
 
 
 def main(address: str, functions: str) -> None:
     """Serve until the end. `functions` is a JSON object: logical id → folder."""
-    port = types.ModuleType("inlet.image_jobs.generation")
-    sys.modules["inlet.image_jobs.generation"] = inlet.generation = port  # type: ignore[attr-defined]
-    handlers = {name: load(Path(folder)) for name, folder in json.loads(functions).items()}
+    handlers = {name: load(folder).lambda_handler for name, folder in json.loads(functions).items()}
     warm_up()
-    install()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a child
     gc.freeze()
-    Server(address, handlers).serve()
+    with trapped():
+        Server(address, handlers).serve()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ snake_case fields and both base64 alphabets, as Google does, and remembers what 
 """
 
 import base64
-import io
 import json
 import socket
 import struct
@@ -20,7 +19,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from PIL import Image
+from tests.support.photographs import PHOTOGRAPH
 
 Answer = Callable[["_Handler"], None]
 
@@ -163,13 +162,7 @@ class GeminiStandIn:
     def take(self, asked: Asked) -> Answer:
         with self._lock:
             self.asked.append(asked)
-            return self._answers.pop(0) if self._answers else picture(_portrait(), "image/png", words="Here it is.")
-
-
-def _portrait() -> bytes:
-    output = io.BytesIO()
-    Image.radial_gradient("L").convert("RGB").resize((512, 512)).save(output, "PNG")
-    return output.getvalue()
+            return self._answers.pop(0) if self._answers else picture(PHOTOGRAPH, "image/png", words="Here it is.")
 
 
 class _Server(ThreadingHTTPServer):

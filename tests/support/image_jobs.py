@@ -1,15 +1,22 @@
 """A client of image jobs, as plain as one can be."""
 
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 
-from tests.support import invocations
+from tests.support.photographs import PHOTOGRAPH
+from tests.support.stacks import Rows
 
-PHOTOGRAPH = invocations.photograph()
 EMAIL = "somebody@example.com"
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+SECURITY = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "strict-transport-security": "max-age=63072000; includeSubDomains",
+}
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,9 @@ class Upload:
         """The bytes, straight to the bucket; with another Content-Type than told, if one is given."""
         headers = self.headers | ({"Content-Type": content_type} if content_type else {})
         return httpx.put(self.url, content=content, headers=headers, timeout=30)
+
+
+UNKNOWN = Upload("aaaaaaaaaaaaaaaaaaaaaaaa", "no-such-token", "", {})
 
 
 def read(answer: httpx.Response) -> Upload:
@@ -87,3 +97,17 @@ def wait(http: httpx.Client, upload: Upload, seconds: float = 60) -> dict[str, A
             return body
         assert time.monotonic() < deadline, body
         time.sleep(0.05)
+
+
+def row(rows: Rows, upload: Upload) -> dict[str, Any]:
+    """Return the upload's row."""
+    found = rows.execute("SELECT * FROM uploads WHERE id = %s", (upload.id,)).fetchone()
+    assert found is not None
+    return found
+
+
+def assert_error(answer: httpx.Response, status_code: int, code: str, message: str, **more: Any) -> None:
+    """Hold a refusal against the family's envelope, word for word."""
+    assert answer.status_code == status_code, answer.text
+    assert answer.json() == {"success": False, "error": {"code": code, "message": message}} | more
+    assert SECURITY.items() <= dict(answer.headers).items()

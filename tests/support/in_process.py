@@ -1,18 +1,13 @@
-"""Functions in this process, for tests that call them by the thousand: trappable as those of crash.py, if less dead."""
+"""Functions in this process, for tests that call them by the thousand: trapped like those of crash.py, if less dead."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from types import ModuleType
-from typing import Any
-from unittest.mock import patch
-
-import botocore.client
-import botocore.exceptions
-import psycopg
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 from local.stack import PROJECT
 from local_aws.template import Template
+from tests.support import handlers
 from tests.support.crash import Run, Trap
+from tests.support.effects import watched
 from tests.support.invocations import Context
 
 FUNCTIONS = Template(PROJECT / "template.yaml").functions
@@ -23,50 +18,44 @@ class Killed(BaseException):
 
 
 class InProcess:
-    """Functions in this process, with the traps of `tests.crash.Functions` and one more: `refuse`, nobody answers."""
+    """Invokes functions as `crash.Functions` does. A trap here may also `refuse`: nobody answers the call."""
 
-    def __init__(self, load: Callable[[str], ModuleType]) -> None:
-        self._load = load
-        self._handlers: dict[str, ModuleType] = {}
+    def __init__(self) -> None:
+        self._handlers: dict[str, Callable[[Any, Any], Any]] = {}
 
     def invoke(self, name: str, event: Any, trap: Trap | None = None) -> Run:
-        folder = str(FUNCTIONS[name].folder.relative_to(PROJECT / "functions"))
-        if folder not in self._handlers:
-            self._handlers[folder] = self._load(folder)
-        effects: list[str] = []
+        """Run a function to its end, or to its trap."""
+        if name not in self._handlers:
+            folder = FUNCTIONS[name].folder.relative_to(PROJECT / "functions")
+            self._handlers[name] = handlers.load(str(folder)).lambda_handler
+        passing = Passing(trap)
         try:
-            with trapped(trap, effects):
-                return Run(self._handlers[folder].lambda_handler(event, Context()), None, effects)
+            with watched(passing):
+                return Run(self._handlers[name](event, Context()), None, passing.effects)
         except Killed:
-            return Run(None, {"errorType": "Runtime.ExitError", "errorMessage": "killed"}, effects)
+            return Run(None, {"errorType": "Runtime.ExitError", "errorMessage": "killed"}, passing.effects)
 
 
-@contextmanager
-def trapped(trap: Trap | None, effects: list[str]) -> Iterator[None]:
-    """Count statements and storage calls; at the trap's point be killed, lose the answer, or get none."""
-    execute, call = psycopg.Cursor.execute, vars(botocore.client.BaseClient)["_make_api_call"]
-    passed = 0
+class Passing:
+    """Counts effects, statements that only read among them, and springs the trap at its point."""
 
-    def around(name: str, work: Callable[[], Any], broken: Exception) -> Any:
-        nonlocal passed
-        effects.append(name)
-        here, passed = passed, passed + 2
-        if trap and trap.point == here and trap.mode != "lose":
-            raise Killed if trap.mode == "die" else broken
+    def __init__(self, trap: Trap | None) -> None:
+        self.effects: list[str] = []
+        self._trap = trap
+
+    def __call__(self, name: str, work: Callable[[], Any], lose: Callable[[], NoReturn]) -> Any:
+        """Do one effect, unless the trap springs before it; or spring the trap after it."""
+        before = 2 * len(self.effects)
+        self.effects.append(name)
+        if self._trap and self._trap.point == before and self._trap.mode != "lose":
+            self._spring(lose)
         result = work()
-        if trap and trap.point == here + 1:
-            raise Killed if trap.mode == "die" else broken
+        if self._trap and self._trap.point == before + 1:
+            self._spring(lose)
         return result
 
-    def watched_execute(cursor: Any, query: Any, *arguments: Any, **named: Any) -> Any:
-        broken = psycopg.OperationalError("the connection broke")
-        return around("statement", lambda: execute(cursor, query, *arguments, **named), broken)
-
-    def watched_call(client: Any, operation: str, parameters: Any) -> Any:
-        broken = botocore.exceptions.ReadTimeoutError(endpoint_url="none")
-        return around(operation, lambda: call(client, operation, parameters), broken)
-
-    with ExitStack() as patches:
-        patches.enter_context(patch.object(psycopg.Cursor, "execute", watched_execute))
-        patches.enter_context(patch.object(botocore.client.BaseClient, "_make_api_call", watched_call))
-        yield
+    def _spring(self, lose: Callable[[], NoReturn]) -> NoReturn:
+        assert self._trap is not None
+        if self._trap.mode == "die":
+            raise Killed
+        lose()

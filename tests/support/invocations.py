@@ -3,15 +3,14 @@
 import json
 import uuid
 from collections.abc import Mapping
-from io import BytesIO
 from typing import Any
-
-from PIL import Image
 
 from local_aws.api_event import HttpRequest, build_event
 from local_aws.template import Route
 
 CLIENT = "203.0.113.7"
+# Whom the local stage takes a request without a token for.
+DEV_USER = "dev-user-00000000-0000-0000-0000-000000000001"
 
 
 class Context:
@@ -67,10 +66,3 @@ def status(upload_id: str, token: str) -> dict[str, Any]:
     return api_event(
         "GET", f"/api/status/{upload_id}", headers={"x-session-token": token}, path_parameters={"jobId": upload_id}
     )
-
-
-def photograph() -> bytes:
-    """A small PNG: what an upload is when its content does not matter."""
-    output = BytesIO()
-    Image.linear_gradient("L").resize((64, 48)).convert("RGB").save(output, "PNG")
-    return output.getvalue()

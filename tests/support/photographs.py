@@ -97,6 +97,10 @@ def saved(picture: Image.Image, picture_format: str, **options: Any) -> bytes:
     return output.getvalue()
 
 
+PHOTOGRAPH = saved(Image.linear_gradient("L").resize((64, 48)).convert("RGB"), "PNG")
+"""A small PNG: what an upload is when its content does not matter."""
+
+
 def animation(picture_format: str) -> bytes:
     """Two frames: an animated PNG, WEBP or GIF."""
     return saved(scene(), picture_format, save_all=True, append_images=[scene().rotate(90)], duration=100)

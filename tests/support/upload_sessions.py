@@ -5,14 +5,19 @@ import hashlib
 import json
 import os
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+
+from tests.support.stacks import Rows
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 SESSIONS = "/api/mocs/uploads/sessions"
 MB = 1024 * 1024
 PART = 5 * MB
-DEV_USER = "dev-user-00000000-0000-0000-0000-000000000001"
+MISSING = {"error": "Upload session not found.", "code": "NOT_FOUND"}
 
 
 @dataclass(frozen=True)
@@ -123,3 +128,59 @@ def put_parts(parts: list[dict[str, Any]], file: File, part_bytes: int = PART) -
 def put_part(url: str, content: bytes) -> str:
     """PUT one part; its ETag."""
     return httpx.put(url, content=content, timeout=30).raise_for_status().headers["etag"]
+
+
+class Bucket:
+    """Looks at what the bucket has of one session."""
+
+    def __init__(self, storage: "S3Client", name: str) -> None:
+        self._storage = storage
+        self._name = name
+
+    def uploads(self, session: Session) -> list[str]:
+        listed = self._storage.list_multipart_uploads(Bucket=self._name, Prefix=f"files/{session.id}/")
+        return [upload["UploadId"] for upload in listed.get("Uploads", [])]
+
+    def objects(self, session: Session) -> list[str]:
+        listed = self._storage.list_objects_v2(Bucket=self._name, Prefix=f"files/{session.id}/")
+        return [stored["Key"] for stored in listed.get("Contents", [])]
+
+    def content(self, key: str) -> bytes:
+        return self._storage.get_object(Bucket=self._name, Key=key)["Body"].read()
+
+    def put(self, key: str, content: bytes) -> None:
+        self._storage.put_object(Bucket=self._name, Key=key, Body=content)
+
+
+def refused(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """Return the details of an error answer in the family's envelope."""
+    body: dict[str, Any] = response.json()
+    assert (response.status_code, body["code"]) == (status, code), body
+    assert body["error"]
+    details: dict[str, Any] = body.get("details", {})
+    return details
+
+
+def session_row(rows: Rows, session: Session) -> dict[str, Any]:
+    row = rows.execute("SELECT * FROM upload_sessions WHERE id = %s", (session.id,)).fetchone()
+    assert row is not None
+    return row
+
+
+def file_rows(rows: Rows, session: Session) -> list[dict[str, Any]]:
+    statement = "SELECT * FROM upload_session_files WHERE session_id = %s ORDER BY position"
+    return rows.execute(statement, (session.id,)).fetchall()
+
+
+def expire(rows: Rows, session: Session) -> None:
+    rows.execute("UPDATE upload_sessions SET expires_at = now() - interval '1 second' WHERE id = %s", (session.id,))
+
+
+def give_away(rows: Rows, session: Session) -> None:
+    rows.execute("UPDATE upload_sessions SET user_id = 'somebody else' WHERE id = %s", (session.id,))
+
+
+def events(rows: Rows, session: Session) -> list[tuple[str, dict[str, Any], str]]:
+    statement = "SELECT * FROM outbox_events WHERE properties ->> 'session_id' = %s ORDER BY occurred_at"
+    found = rows.execute(statement, (session.id,)).fetchall()
+    return [(row["name"], row["properties"], row["distinct_id"]) for row in found]

@@ -1,16 +1,13 @@
-"""What the workflow's tests do over and over: make jobs, let time pass, sweep, wait for the end, take stock."""
+"""Image jobs where functions can be killed: a client's steps, the workflow's, and what must be there in the end."""
 
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, LiteralString, cast
 
 import httpx
-import psycopg
-from psycopg.rows import dict_row
-from psycopg.sql import SQL, Identifier
 
 from inlet import identifiers, keys
 from local.stack import PROJECT
@@ -19,13 +16,12 @@ from local_aws.template import Template
 from local_aws.workflow_engine import WorkflowEngine
 from tests.support import invocations
 from tests.support.crash import Functions, Run, Trap
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from tests.support.photographs import PHOTOGRAPH
+from tests.support.worlds.world import World
 
 FINAL = ("completed", "failed")
-MINUTE = 60
-DAY = 86_400
+STAGES = [f"ImageStages{stage}Function" for stage in ("Validate", "Generate", "Store", "Watermark", "Complete")]
+FAIL = "ImageStagesFailFunction"
 
 
 @dataclass(frozen=True)
@@ -69,17 +65,11 @@ class SharedEngine:
                 self.moved.notify_all()
 
 
-PHOTOGRAPH = invocations.photograph()
-
-
 @dataclass(frozen=True)
-class World:
+class ImageJobsWorld(World):
     """Everything a job touches."""
 
     functions: Functions
-    database: psycopg.Connection[Any]
-    storage: "S3Client"
-    bucket: str
     engine: SharedEngine
 
     # A client's steps
@@ -107,10 +97,10 @@ class World:
 
     def planted(self, content: bytes = PHOTOGRAPH, *, confirmed: bool = True) -> Reserved:
         """The same, put straight into the table and the bucket: for tests of what comes after."""
-        upload = Reserved(identifiers.new_upload_id(), identifiers.new_session_token(), "", {})
+        upload = Reserved(identifiers.new_upload_id(), identifiers.new_token(), "", {})
         key = keys.original(upload.id, "png")
         etag = self.storage.put_object(Bucket=self.bucket, Key=key, Body=content, ContentType="image/png")["ETag"]
-        self.database.execute(
+        self.rows.execute(
             "INSERT INTO uploads"
             " (id, email, session_token_hash, original_url, content_type, etag, confirmed_at, expires_at)"
             " VALUES (%s, 'somebody@example.com', %s, %s, 'image/png', %s, %s, now() + interval '1 day')",
@@ -134,28 +124,20 @@ class World:
         assert run.status == status, run.payload
         return run
 
-    # Time
+    # The workflow's steps
 
-    def pass_time(self, seconds: int) -> None:
-        """Every time in the database lies that much further back."""
-        columns = self.database.execute(
-            "SELECT table_name, column_name FROM information_schema.columns"
-            " WHERE table_schema = 'public' AND data_type = 'timestamp with time zone'"
-        ).fetchall()
-        with self.database.transaction():
-            for table in {table for table, _ in columns}:
-                assignments = SQL(", ").join(
-                    SQL("{0} = {0} - make_interval(secs => %(seconds)s)").format(Identifier(column))
-                    for owner, column in columns
-                    if owner == table
-                )
-                self.database.execute(
-                    SQL("UPDATE {} SET {}").format(Identifier(table), assignments), {"seconds": seconds}
-                )
+    def started(self) -> Reserved:
+        """Return a job in processing whose execution was never started, so that the test alone moves it."""
+        job = self.planted()
+        self.process(job, Trap(2))
+        return job
 
-    def sweep(self, trap: Trap | None = None) -> Run:
-        """The schedule's sweeper."""
-        return self.functions.invoke("OperationsSweepFunction", {}, trap)
+    def task(self, name: str, job: Reserved, attempt: int = 1) -> Run:
+        """Run a stage as the engine would."""
+        event: dict[str, Any] = {"uploadId": job.id, "attempt": attempt}
+        if name == FAIL:
+            event["error"] = {"Error": "States.Timeout"}
+        return self.functions.invoke(name, event)
 
     def wait(self, upload_id: str, seconds: float = 60) -> str:
         """The job's final status, once its execution has ended too."""
@@ -195,22 +177,6 @@ class World:
         names = (execution["name"] for page in pages for execution in page["executions"])
         return sorted(name for name in names if name.startswith(upload_id))
 
-    def objects(self) -> dict[str, str]:
-        """Every object in the bucket, with its ETag."""
-        pages = self.storage.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
-        return {item["Key"]: item["ETag"] for page in pages for item in page.get("Contents", [])}
-
-    def snapshot(self) -> dict[str, Any]:
-        """Every row of every table, and every object."""
-        tables = self._rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename")
-        rows: dict[str, Any] = {
-            table["tablename"]: sorted(
-                map(repr, self.database.execute(SQL("SELECT * FROM {}").format(Identifier(table["tablename"]))))
-            )
-            for table in tables
-        }
-        return rows | {"bucket": self.objects()}
-
     def events(self, upload_id: str) -> Counter[str]:
         """How often each event of an upload stands in the outbox."""
         rows = self._rows("SELECT name FROM outbox_events WHERE distinct_id = %s", upload_id)
@@ -220,30 +186,27 @@ class World:
         """How often the model was paid, by attempt."""
         return Counter(attempt for job, attempt in self.functions.bill() if job == upload_id)
 
-    def assert_nothing_is_left_over(self) -> None:
-        """No row without its job, no object without its row, and of a completed job nothing but what it keeps."""
-        expected: dict[str, bool] = {}  # key → must be there
+    def accounted_for(self) -> tuple[set[str], set[str]]:
+        """Return what confirmed uploads and their results are kept in, and what an unfinished job may still have."""
+        needed, allowed = set[str](), set[str]()
         for job in self._rows(
             "SELECT uploads.*, full_key, preview_key FROM uploads LEFT JOIN results ON upload_id = uploads.id"
         ):
             if job["confirmed_at"] is None:
-                expected[job["original_url"]] = False
+                allowed.add(job["original_url"])
                 continue
-            expected[job["original_url"]] = True
-            if job["full_key"]:
-                expected[job["full_key"]] = True
-            if job["preview_key"]:
-                expected[job["preview_key"]] = True
+            needed |= {job["original_url"], job["full_key"], job["preview_key"]} - {None}
             if job["status"] == "completed":
                 assert (job["result_url"], job["preview_url"]) == (job["full_key"], job["preview_key"])
                 assert job["preview_key"]
             elif job["status"] == "failed":
-                expected[f"work/{job['id']}/generated"] = False  # a further attempt need not pay for it
-        objects = self.objects()
-        assert not objects.keys() - expected.keys(), "objects without a row"
-        assert {key for key, needed in expected.items() if needed} <= objects.keys(), "rows without their object"
-        assert not self._rows("SELECT * FROM object_deletions")
+                allowed.add(f"work/{job['id']}/generated")  # a further attempt need not pay for it
+        return needed, allowed
+
+    def assert_nothing_is_left_over(self) -> None:
+        """The same of every world, and no job that still waits for its end."""
+        super().assert_nothing_is_left_over()
         assert not self._rows("SELECT * FROM uploads WHERE status = 'processing'")
 
-    def _rows(self, statement: str, *parameters: Any) -> list[dict[str, Any]]:
-        return self.database.cursor(row_factory=dict_row).execute(SQL(statement), parameters).fetchall()
+    def _rows(self, statement: LiteralString, *parameters: Any) -> list[dict[str, Any]]:
+        return self.rows.execute(statement, parameters).fetchall()

@@ -1,22 +1,15 @@
-"""Upload sessions where functions can be killed and held: calls, the passing of time, and what must always hold."""
+"""Upload sessions where functions can be killed and held: every call, and what must be there in the end."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from tests.support.crash import Functions, Held, Run, Trap
 from tests.support.invocations import api_event
 from tests.support.upload_sessions import PART, SESSIONS, File, put_parts
+from tests.support.worlds.world import World
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
-
-    from mypy_boto3_s3 import S3Client
-
-    from tests.support.in_process import InProcess
-
-type Rows = psycopg.Connection[dict[str, Any]]
 
 USER = "ada"
 
@@ -91,13 +84,8 @@ class Registered:
 
 
 @dataclass(frozen=True)
-class World:
-    """Functions, their database and their bucket."""
-
-    functions: "Functions | InProcess"
-    rows: Rows
-    storage: "S3Client"
-    bucket: str
+class UploadSessionsWorld(World):
+    """Everything a session touches."""
 
     def run(self, call: Call, trap: Trap | None = None) -> Run:
         """Make a call, into a trap if there is one."""
@@ -140,22 +128,6 @@ class World:
             (session_id,),
         )
 
-    def long_after(self) -> None:
-        """A day later, everything has been swept that should be."""
-        self.rows.execute(
-            """UPDATE upload_sessions
-                  SET expires_at = expires_at - interval '1 day', ended_at = ended_at - interval '1 day',
-                      purge_after = purge_after - interval '1 day', locked_until = locked_until - interval '1 day'"""
-        )
-        self.rows.execute("UPDATE object_deletions SET not_before = not_before - interval '1 day'")
-        for _ in range(2):  # what the first ends is looked at again by the second
-            assert self.run(SWEEP).error is None
-            self.rows.execute(
-                "UPDATE upload_sessions SET ended_at = ended_at - interval '1 day', purge_after = now() "
-                "WHERE purge_after IS NOT NULL"
-            )
-        assert self.run(SWEEP).error is None
-
     # What there is
 
     def session(self, session_id: str) -> dict[str, Any]:
@@ -169,30 +141,20 @@ class World:
         statement = "SELECT * FROM upload_session_files WHERE session_id = %s ORDER BY position"
         return self.rows.execute(statement, (session_id,)).fetchall()
 
-    def uploads(self) -> set[tuple[str, str]]:
-        """Key and id of every open multipart upload in the bucket."""
-        listed = self.storage.list_multipart_uploads(Bucket=self.bucket).get("Uploads", [])
-        return {(upload["Key"], upload["UploadId"]) for upload in listed}
+    def accounted_for(self) -> tuple[set[str], set[str]]:
+        """Return the completed files; nothing else may stay."""
+        completed = "SELECT key FROM upload_session_files WHERE status = 'completed'"
+        return {row["key"] for row in self.rows.execute(completed)}, set()
 
-    def objects(self) -> set[str]:
-        """The key of every object in the bucket."""
-        return {stored["Key"] for stored in self.storage.list_objects_v2(Bucket=self.bucket).get("Contents", [])}
-
-    def content(self, key: str) -> bytes:
-        """An object's bytes."""
-        return self.storage.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-
-    def nothing_is_orphaned(self) -> None:
-        """After all sweeps: objects are completed files of completed sessions, and there is nothing else, anywhere."""
-        self.long_after()
+    def assert_nothing_is_left_over(self) -> None:
+        """Days later, with everything swept: objects are completed files of completed sessions, every session ended."""
+        self.pass_days_with_sweeps()
+        super().assert_nothing_is_left_over()
         kept = self.rows.execute(
             """SELECT key, session.status, file.status AS file_status FROM upload_session_files AS file
                  JOIN upload_sessions AS session ON session.id = session_id"""
         ).fetchall()
         assert all((row["status"], row["file_status"]) == ("completed", "completed") for row in kept), kept
-        assert self.objects() == {row["key"] for row in kept}
-        assert self.uploads() == set()
-        assert self.rows.execute("SELECT key FROM object_deletions").fetchall() == []
         unfinished = self.rows.execute(
             """SELECT status, purge_after FROM upload_sessions
                 WHERE purge_after IS NOT NULL OR status IN ('active', 'finalizing')"""
@@ -200,7 +162,7 @@ class World:
         assert unfinished == []
 
 
-def is_whole(world: World, session_id: str, file: File) -> bool:
+def is_whole(world: UploadSessionsWorld, session_id: str, file: File) -> bool:
     """Whether the session's one file is there, byte for byte."""
     [row] = world.files(session_id)
     return row["status"] == "completed" and world.content(row["key"]) == file.content

@@ -1,0 +1,121 @@
+"""GET /api/status/{jobId}: what a client that polls is told."""
+
+import json
+import re
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from tests.support import invocations
+from tests.support.image_jobs import (
+    TIME,
+    UNKNOWN,
+    Upload,
+    assert_error,
+    confirm,
+    confirmed,
+    process,
+    reserve,
+    started,
+    status,
+    wait,
+)
+
+
+def test_before_work_starts(http: httpx.Client) -> None:
+    upload = reserve(http)
+    answer = status(http, upload)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert TIME.fullmatch(body.pop("updatedAt"))
+    assert body == {"success": True, "status": "pending", "stage": None, "progress": 0, "resultId": None}
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_completed(http: httpx.Client, finished: Upload) -> None:
+    answer = status(http, finished)
+    body = answer.json()
+    assert body.pop("updatedAt")
+    assert re.fullmatch(r"r[0-9a-z]{23}", body.pop("resultId"))
+    assert body == {"success": True, "status": "completed", "stage": "complete", "progress": 100}
+    assert "retry-after" not in answer.headers
+
+
+def test_failed_says_why_and_keeps_its_progress(http: httpx.Client) -> None:
+    upload = started(http, b"no picture at all")
+    body = wait(http, upload)
+    assert (body["status"], body["stage"], body["progress"], body["resultId"]) == ("failed", "failed", 10, None)
+    assert body["errorMessage"] == "We can't read this kind of file. Please choose a JPEG, PNG, WebP or HEIC photo."
+    assert "retry-after" not in status(http, upload).headers
+
+
+def test_progress_only_rises(http: httpx.Client) -> None:
+    upload = confirmed(http)
+    process(http, upload)
+    seen: list[tuple[str, int, str]] = []
+    ranks = ["", "validating", "generating", "storing", "watermarking", "complete"]
+    body: dict[str, Any] = {"status": "pending"}
+    while body["status"] not in ("completed", "failed"):
+        body = status(http, upload).json()
+        seen.append((body["stage"] or "", body["progress"], body["updatedAt"]))
+        assert (body["resultId"] is None) == (body["status"] != "completed")
+    assert [ranks.index(stage) for stage, _, _ in seen] == sorted(ranks.index(stage) for stage, _, _ in seen)
+    assert [progress for _, progress, _ in seen] == sorted(progress for _, progress, _ in seen)
+    assert [moment for _, _, moment in seen] == sorted(moment for _, _, moment in seen)
+    assert {progress for _, progress, _ in seen} <= {0, 10, 30, 70, 80, 90, 100}
+    assert seen[-1][:2] == ("complete", 100)
+
+
+def test_unchanged_is_304(http: httpx.Client, finished: Upload) -> None:
+    upload = reserve(http)
+    etag = status(http, upload).headers["etag"]
+    assert re.fullmatch(r'"[0-9a-f]{32}"', etag), "strong"
+    for condition in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        answer = status(http, upload, **{"If-None-Match": condition})
+        assert (answer.status_code, answer.content) == (304, b"")
+        assert answer.headers["etag"] == etag
+        assert answer.headers["retry-after"] == "2"
+    assert status(http, upload, **{"If-None-Match": '"other"'}).status_code == 200
+    assert status(http, finished).headers["etag"] != etag
+    upload.put()
+    confirm(http, upload)
+    assert status(http, upload, **{"If-None-Match": etag}).status_code == 200, "updatedAt has moved"
+
+
+def test_needs_the_token(http: httpx.Client, finished: Upload) -> None:
+    missing = http.get(f"/api/status/{finished.id}")
+    assert_error(missing, 401, "UNAUTHORIZED", "The X-Session-Token header is missing.")
+    other = reserve(http)
+    wrong = http.get(f"/api/status/{finished.id}", headers=other.auth)
+    assert_error(wrong, 401, "UNAUTHORIZED", "The X-Session-Token does not belong to this upload.")
+    assert "etag" not in wrong.headers
+
+
+def test_unknown(http: httpx.Client) -> None:
+    assert_error(status(http, UNKNOWN), 404, "NOT_FOUND", "Upload not found. Please try again.")
+
+
+@pytest.mark.usefixtures("inlet_settings")
+def test_a_tenth_of_the_polls_is_an_event(
+    database: psycopg.Connection[Any],
+    load_handler: Callable[[str], ModuleType],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    created = load_handler("image_jobs/create").lambda_handler(invocations.create(), invocations.Context())
+    upload = json.loads(created["body"])
+    handler = load_handler("image_jobs/status")
+    draws = iter([0.0999, 0.1, 0.0, 0.5])
+    monkeypatch.setattr(handler.random, "random", lambda: next(draws))
+    event = invocations.status(upload["uploadId"], upload["sessionToken"])
+    answers = [handler.lambda_handler(event, invocations.Context())["body"] for _ in range(2)]
+    assert answers[0] == answers[1], "a sampled poll is the same read"
+    assert (
+        handler.lambda_handler(invocations.status(upload["uploadId"], "wrong"), invocations.Context())["statusCode"]
+        == 401
+    )
+    polls = database.execute("SELECT properties FROM outbox_events WHERE name = 'status_poll'").fetchall()
+    assert polls == [({"upload_id": upload["uploadId"], "stage": None, "progress": 0},)]

@@ -1,0 +1,200 @@
+"""POST /api/mocs/uploads/sessions, by the ids of the contract: what may be declared, and what was sent before."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.invocations import DEV_USER
+from tests.support.stacks import Rows
+from tests.support.upload_sessions import (
+    MB,
+    SESSIONS,
+    File,
+    Session,
+    create,
+    declare,
+    digest,
+    file_rows,
+    give_away,
+    parts_list,
+    pdf,
+    png,
+    refused,
+    session_row,
+)
+
+
+def test_cs_hp_001_one_instruction(http: httpx.Client, rows: Rows) -> None:
+    """CS-HP-001."""
+    file = pdf(12 * MB)
+    response = declare(http, file)
+    assert response.status_code == 201
+    body = response.json()
+    assert body.keys() == {"sessionId", "partSizeBytes", "expiresAt", "duplicates", "companionPath"}
+    assert body["partSizeBytes"] == 5242880
+    assert body["duplicates"] == []
+    row = session_row(rows, Session(http, body["sessionId"]))
+    assert (row["user_id"], row["status"], row["part_size_bytes"]) == (DEV_USER, "active", 5242880)
+    assert row["expires_at"] - row["created_at"] == timedelta(minutes=15)
+    assert body["expiresAt"] == row["expires_at"].strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+
+def test_cs_hp_004_all_categories(http: httpx.Client, rows: Rows) -> None:
+    """CS-HP-004."""
+    files = [
+        pdf(),
+        *(png(mime_type=kind, filename=kind) for kind in ("image/jpeg", "image/png", "image/webp", "image/heic")),
+        *(
+            parts_list(mime_type=kind, filename=kind)
+            for kind in ("text/csv", "text/plain", "application/json", "application/xml", "text/xml")
+        ),
+    ]
+    session = create(http, *files)
+    statement = "SELECT category, mime_type FROM upload_session_declarations WHERE session_id = %s ORDER BY position"
+    declared = [(row["category"], row["mime_type"]) for row in rows.execute(statement, (session.id,))]
+    assert declared == [(file.category, file.mime_type) for file in files]
+    assert file_rows(rows, session) == []
+
+
+@pytest.mark.parametrize("count", [0, 51])
+def test_cs_val_003_between_1_and_50_files(http: httpx.Client, count: int) -> None:
+    """CS-VAL-003: an empty list; and one too many."""
+    details = refused(declare(http, *[pdf()] * count), 422, "VALIDATION_ERROR")
+    assert [problem["field"] for problem in details["fields"]] == ["files"]
+
+
+def test_fifty_files_are_fine(http: httpx.Client) -> None:
+    assert declare(http, *[pdf()] * 50).status_code == 201
+
+
+def test_cs_val_004_no_instruction(http: httpx.Client) -> None:
+    """CS-VAL-004."""
+    refused(declare(http, png(), parts_list()), 400, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("file", "limit"), [(pdf(), 50 * MB), (png(), 10 * MB), (parts_list(), 5 * MB)], ids=["pdf", "image", "parts-list"]
+)
+def test_cs_lim_001_a_file_over_its_categorys_size(http: httpx.Client, file: File, limit: int) -> None:
+    """CS-LIM-001."""
+
+    def of_size(size: int) -> httpx.Response:
+        return declare(http, pdf(), File(b"", file.category, file.filename, file.mime_type, size=size))
+
+    assert of_size(limit).status_code == 201
+    assert refused(of_size(limit + 1), 413, "BAD_REQUEST") == {"index": 1}
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        pdf(mime_type="image/png"),
+        png(mime_type="application/pdf"),
+        png(mime_type="image/svg+xml"),
+        parts_list(mime_type="text/html"),
+        pdf(mime_type="APPLICATION/PDF "),
+    ],
+)
+def test_cs_lim_006_a_mime_type_not_of_the_category(http: httpx.Client, file: File) -> None:
+    """CS-LIM-006."""
+    refused(declare(http, pdf(), file), 415, "BAD_REQUEST")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"size": 0}, "files.0.size"),
+        ({"size": -1}, "files.0.size"),
+        ({"size": "12"}, "files.0.size"),
+        ({"size": 1.5}, "files.0.size"),
+        ({"size": True}, "files.0.size"),
+        ({"size": 2**63}, "files.0.size"),
+        ({"filename": ""}, "files.0.filename"),
+        ({"filename": "a" * 256}, "files.0.filename"),
+        ({"category": "virus"}, "files.0.category"),
+        ({"mimeType": None}, "files.0.mimeType"),
+        ({"sha256": "abc"}, "files.0.sha256"),
+    ],
+)
+def test_a_bad_field_is_named(http: httpx.Client, change: dict[str, Any], field: str) -> None:
+    response = http.post(SESSIONS, json={"files": [pdf().declared | change]})
+    assert field in [problem["field"] for problem in refused(response, 422, "VALIDATION_ERROR")["fields"]]
+
+
+def test_unknown_fields_are_ignored(http: httpx.Client, rows: Rows) -> None:
+    body = {
+        "files": [pdf().declared | {"key": "../x", "status": "completed"}],
+        "userId": "other",
+        "status": "completed",
+    }
+    response = http.post(SESSIONS, json=body)
+    row = session_row(rows, Session(http, response.json()["sessionId"]))
+    assert (row["user_id"], row["status"]) == (DEV_USER, "active")
+
+
+@pytest.mark.parametrize("body", ["{", '{"files": NaN}', '{"files": [], "files": []}', '{"files": ["\\u0000"]}'])
+def test_a_body_that_is_no_strict_json(http: httpx.Client, body: str) -> None:
+    refused(http.post(SESSIONS, content=body, headers={"content-type": "application/json"}), 400, "BAD_REQUEST")
+
+
+def test_the_same_idempotency_key_creates_one_session(http: httpx.Client, rows: Rows) -> None:
+    file, key = pdf(), str(uuid.uuid4())
+    first, second = (declare(http, file, **{"Idempotency-Key": key}) for _ in range(2))
+    assert first.json() == second.json()
+    refused(declare(http, pdf(5), **{"Idempotency-Key": key}), 422, "IDEMPOTENCY_MISMATCH")
+    again = http.post(
+        f"{SESSIONS}/{first.json()['sessionId']}/files", json=file.declared, headers={"Idempotency-Key": key}
+    )
+    assert again.status_code == 201, "a key is one endpoint's"
+
+
+def test_enh5_a_file_sent_before_is_named_and_may_be_skipped(http: httpx.Client) -> None:
+    """enh5: by size and SHA-256, of the same user; without sending it, the new session can be finalized."""
+    content = pdf(3000).content
+    file = File(content, sha256=digest(content))
+    earlier = create(http, file)
+    file_id = earlier.send(file)["fileId"]
+    assert earlier.finalize().status_code == 200
+
+    renamed, other = File(content, filename="again.pdf", sha256=digest(content)), pdf(3000, sha256=digest(b"other"))
+    response = declare(http, other, renamed)
+    [duplicate] = response.json()["duplicates"]
+    assert (duplicate["index"], duplicate["fileId"]) == (1, file_id)
+    download = httpx.get(duplicate["fileUrl"])
+    assert (download.content, download.headers["content-disposition"].split(";")[1]) == (
+        content,
+        ' filename="again.pdf"',
+    )
+
+    session = create(http, renamed)
+    assert session.read().json()["files"][0]["status"] == "duplicate"
+    [finalized] = session.finalize().raise_for_status().json()["files"]
+    assert (finalized["fileId"], httpx.get(finalized["fileUrl"]).content) == (file_id, content)
+
+
+def test_enh5_a_duplicate_in_an_unfinished_session_is_named_but_not_relied_on(http: httpx.Client, rows: Rows) -> None:
+    content = pdf().content
+    file = File(content, sha256=digest(content))
+    earlier = create(http, file)
+    earlier.send(file)
+    response = declare(http, file)
+    assert [duplicate["index"] for duplicate in response.json()["duplicates"]] == [0]
+    session = Session(http, response.json()["sessionId"])
+    refused(session.finalize(), 400, "BAD_REQUEST")
+    assert earlier.abort().status_code == 204
+    assert session.read().json()["files"][0]["status"] == "declared"
+    session.send(file)
+    assert session.finalize().status_code == 200
+
+
+def test_enh5_another_users_file_is_no_duplicate(http: httpx.Client, rows: Rows) -> None:
+    content = pdf().content
+    file = File(content, sha256=digest(content))
+    theirs = create(http, file)
+    theirs.send(file)
+    rows.execute("UPDATE upload_session_declarations SET user_id = 'other' WHERE session_id = %s", (theirs.id,))
+    give_away(rows, theirs)
+    assert declare(http, file).json()["duplicates"] == []

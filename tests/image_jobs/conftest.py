@@ -1,0 +1,11 @@
+"""What the tests of image jobs share: their world."""
+
+import pytest
+
+from tests.support.worlds.image_jobs import ImageJobsWorld
+
+
+@pytest.fixture
+def world(image_jobs_world: ImageJobsWorld) -> ImageJobsWorld:
+    """This folder's world."""
+    return image_jobs_world

@@ -1,0 +1,62 @@
+"""What the model may be asked, and how often, by what became of the earlier calls."""
+
+import pytest
+
+from tests.support.worlds.image_jobs import ImageJobsWorld
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status", "bill", "message"),
+    [
+        (["GenerationUnavailable"] * 3, "completed", {1: 1}, None),
+        (["GenerationUnavailable"] * 9, "failed", {}, "Processing failed. Please try again."),
+        (["GenerationTimedOut"], "completed", {1: 2}, None),
+        (["GenerationTimedOut"] * 9, "failed", {1: 2}, "Processing failed. Please try again."),
+        (["GenerationMalformed"] * 9, "failed", {1: 1}, "Processing failed. Please try again."),
+        (["GenerationMisconfigured"] * 9, "failed", {}, "Processing failed. Please try again."),
+        (["GenerationBlocked"] * 9, "failed", {}, "The image model declined this photo. Please try another one."),
+    ],
+)
+def test_attempts_are_bounded(
+    world: ImageJobsWorld, outcomes: list[str], status: str, bill: dict[int, int], message: str | None
+) -> None:
+    job = world.planted()
+    world.functions.script_model(job.id, *outcomes)
+    world.process(job)
+    assert world.wait(job.id) == status
+    assert world.bill(job.id) == bill
+    assert world.job(job.id)["error_message"] == message
+    assert world.job(job.id)["progress"] == (100 if status == "completed" else 30)
+
+
+def test_an_engine_that_retries_too_often_is_stopped_by_the_ledger(world: ImageJobsWorld) -> None:
+    job = world.started()
+    world.task("ImageStagesValidateFunction", job)
+    world.functions.script_model(job.id, *["GenerationTimedOut"] * 5)
+    errors = [world.task("ImageStagesGenerateFunction", job).error for _ in range(5)]
+    assert [error and error["errorType"] for error in errors] == ["GenerationTimedOut"] * 5
+    assert world.bill(job.id) == {1: 2}
+
+
+def test_two_generating_at_once_call_the_model_once(world: ImageJobsWorld) -> None:
+    job = world.started()
+    world.task("ImageStagesValidateFunction", job)
+    with world.functions.held("ImageStagesGenerateFunction", {"uploadId": job.id, "attempt": 1}, point=8) as first:
+        second = world.task("ImageStagesGenerateFunction", job)
+        assert second.error is not None
+        assert second.error["errorType"] == "GenerationInterrupted"
+        assert first.release().error is None
+    assert world.bill(job.id) == {1: 1}
+
+
+def test_three_attempts_are_all(world: ImageJobsWorld) -> None:
+    job = world.planted(b"no picture")
+    for attempt in (1, 2, 3):
+        assert world.process(job).status == 202
+        assert world.wait(job.id) == "failed"
+        assert world.job(job.id)["attempt"] == attempt
+    refused = world.process(job)
+    assert (refused.status, refused.body["error"]["code"]) == (409, "ALREADY_PROCESSING")
+    assert refused.body["status"] == "failed"
+    assert world.executions(job.id) == [f"{job.id}-{attempt}" for attempt in (1, 2, 3)]
+    assert world.events(job.id)["status_failed"] == world.events(job.id)["processing_started"] == 1

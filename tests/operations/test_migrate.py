@@ -1,0 +1,106 @@
+"""Migrations: applied once, in order, whole or not at all, by one at a time, and never changed afterwards."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import psycopg
+import pytest
+
+from inlet import schema_migrations_table
+from inlet.settings import settings
+from local.stack import PROJECT
+from local_aws.postgres import Postgres
+from tests.support.invocations import Context
+
+
+@pytest.fixture
+def empty_database(postgres: Postgres) -> Iterator[str]:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE migrations_test")
+        yield postgres.database_url("migrations_test")
+        connection.execute("DROP DATABASE migrations_test WITH (FORCE)")
+
+
+@pytest.fixture
+def handler(
+    empty_database: str, tmp_path: Path, load_handler: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Any]:
+    """The function, looking for files in `tmp_path`."""
+    monkeypatch.setenv("STAGE", "local")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://pooler.invalid/none")  # migrations take the direct address
+    monkeypatch.setenv("MIGRATIONS_DATABASE_URL", empty_database)
+    monkeypatch.setenv("MIGRATIONS_DIRECTORY", str(tmp_path))
+    settings.reload()
+    yield load_handler("operations/migrate")
+    settings.reload()
+
+
+def migrate(handler: Any) -> list[str]:
+    applied: list[str] = handler.lambda_handler({}, Context())["applied"]
+    return applied
+
+
+def write(directory: Path, **files: str) -> None:
+    for name, statements in files.items():
+        (directory / f"{name.removeprefix('n')}.sql").write_text(statements)
+
+
+def tables(url: str) -> set[str]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    return {row[0] for row in rows} - {"schema_migrations"}
+
+
+def test_each_is_applied_once_and_in_order(handler: Any, tmp_path: Path, empty_database: str) -> None:
+    write(tmp_path, n0002_more="ALTER TABLE a ADD y int; CREATE TABLE b ()", n0001_first="CREATE TABLE a ()", notes="x")
+    assert migrate(handler) == ["0001_first.sql", "0002_more.sql"]
+    assert migrate(handler) == []
+    write(tmp_path, n0003_third="CREATE TABLE c ()")
+    assert migrate(handler) == ["0003_third.sql"]
+    assert tables(empty_database) == {"a", "b", "c"}
+
+
+def test_a_broken_one_leaves_nothing_behind(handler: Any, tmp_path: Path, empty_database: str) -> None:
+    write(tmp_path, n0001_first="CREATE TABLE a ()", n0002_broken="CREATE TABLE b (); SELECT 1 / 0")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        migrate(handler)
+    assert tables(empty_database) == {"a"}
+    write(tmp_path, n0002_broken="CREATE TABLE b ()")
+    assert migrate(handler) == ["0002_broken.sql"]
+
+
+def test_what_was_applied_must_not_change_or_vanish(handler: Any, tmp_path: Path) -> None:
+    write(tmp_path, n0001_first="CREATE TABLE a ()")
+    migrate(handler)
+    write(tmp_path, n0001_first="CREATE TABLE a (x int)", n0002_next="CREATE TABLE b ()")
+    with pytest.raises(handler.MigrationChanged, match="0001_first"):
+        migrate(handler)
+    (tmp_path / "0001_first.sql").unlink()
+    with pytest.raises(handler.MigrationChanged, match="missing here"):
+        migrate(handler)
+
+
+def test_two_at_once_take_turns(handler: Any, tmp_path: Path) -> None:
+    write(tmp_path, n0001_first="CREATE TABLE a (); SELECT pg_sleep(0.3)", n0002_next="CREATE TABLE b ()")
+    with ThreadPoolExecutor(4) as threads:
+        outcomes = [future.result() for future in [threads.submit(migrate, handler) for _ in range(4)]]
+    assert sorted(outcomes, key=len) == [[], [], [], ["0001_first.sql", "0002_next.sql"]]
+
+
+def test_who_never_gets_the_lock_says_so(handler: Any, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema_migrations_table, "LOCK_SECONDS", 0.3)
+    with psycopg.connect(empty_database, autocommit=True) as other:
+        other.execute("SELECT pg_advisory_lock(%s)", (schema_migrations_table.LOCK,))
+        with pytest.raises(schema_migrations_table.MigrationsBusy):
+            migrate(handler)
+
+
+def test_the_project_s_own_follow_each_other(migrated_database: str, postgres: Postgres) -> None:
+    names = [file.name for file in sorted((PROJECT / "migrations").glob("*.sql"))]
+    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
+    with psycopg.connect(postgres.database_url(migrated_database)) as connection:
+        applied = connection.execute("SELECT name FROM schema_migrations ORDER BY name").fetchall()
+    assert [row[0] for row in applied] == names

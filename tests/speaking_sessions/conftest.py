@@ -1,0 +1,11 @@
+"""What the tests of speaking sessions share: their world."""
+
+import pytest
+
+from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
+
+
+@pytest.fixture
+def world(speaking_sessions_world: SpeakingSessionsWorld) -> SpeakingSessionsWorld:
+    """This folder's world."""
+    return speaking_sessions_world
