@@ -282,7 +282,7 @@ def test_what_cannot_be_sent_is_said_before(page: Page, traffic: Traffic, small:
 def test_the_daily_limit_is_told_with_its_end(
     new_page: Callable[..., Page], start_stack: Callable[..., LocalStack], small: list[Path]
 ) -> None:
-    limited = start_stack(SESSIONS_PER_DAY="1", RATE_LIMIT_BYPASS="false")
+    limited = start_stack(UPLOAD_SESSIONS_PER_DAY="1", RATE_LIMIT_BYPASS="false")
     page = new_page(base_url=limited.url, timezone_id="Europe/Berlin")
     choose(page, *small)
     page.get_by_role("button", name="Send 3 files").click()
