@@ -16,7 +16,7 @@ COMMANDS = {
 
 
 def main() -> int:
-    """The exit status of the command named on the command line."""
+    """Run the command named on the command line; return its exit status."""
     name, *arguments = sys.argv[1:] or [""]
     if name not in COMMANDS:
         print(f"Usage: python -m local {'|'.join(COMMANDS)}", file=sys.stderr)

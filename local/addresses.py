@@ -65,16 +65,16 @@ class Addresses:
         )
 
     def save(self) -> None:
-        """Tell the other commands."""
+        """Write the addresses down for the other commands."""
         write_json(home() / "stack.json", asdict(self))
 
     @staticmethod
     def forget() -> None:
-        """Nothing runs any more."""
+        """Say that nothing runs any more."""
         (home() / "stack.json").unlink(missing_ok=True)
 
 
 def write_json(file: Path, content: object) -> None:
-    """Readable, and only by its owner: it holds addresses and keys."""
+    """Write a file readable by its owner only: it holds addresses and keys."""
     file.touch(mode=0o600)
     file.write_text(json.dumps(content, indent=2) + "\n")

@@ -35,7 +35,7 @@ class DemoFailed(Exception):
 
 
 def demo(image: str = "") -> int:
-    """Send the image, or a picture of our own; the exit status."""
+    """Send the image, or a picture of our own; return the exit status."""
     log = ""  # of the functions, once they have something to do with it
     try:
         name, content, media_type = _read(image)
@@ -112,7 +112,7 @@ def _send(http: httpx.Client, content: bytes, media_type: str) -> bytes:
 
 
 def _answer(response: httpx.Response) -> dict[str, Any]:
-    """The answer's JSON; the API's own words when it refuses."""
+    """Return the answer's JSON; raise `DemoFailed` with the API's own words when it refuses."""
     if response.is_success:
         answer: dict[str, Any] = response.json()
         return answer

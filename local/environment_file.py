@@ -16,7 +16,7 @@ SECRETS = ("GEMINI_API_KEY", "POSTHOG_API_KEY")
 
 
 def container_environment(stack: LocalStack) -> dict[str, dict[str, str]]:
-    """In the form `--env-vars` reads: `Parameters` are for every function."""
+    """Return the form that `--env-vars` reads: `Parameters` are for every function."""
     known = stack.environment
     addresses = {name: known[name].replace(HOST, HOST_FROM_CONTAINER) for name in SERVER_ADDRESSES}
     parameters = addresses | {name: known[name] for name in AS_THEY_ARE if name in known}

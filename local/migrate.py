@@ -12,7 +12,7 @@ from local_aws.template import Template
 
 
 def migrate() -> int:
-    """The database of DATABASE_URL, or the running stack's (which `make run` has migrated already); the exit status."""
+    """Migrate the database of DATABASE_URL, or the running stack's (`make run` has already); return the exit status."""
     given = environment()
     if "DATABASE_URL" not in given:
         if (running := Addresses.running()) is None:

@@ -8,7 +8,7 @@ SIZE = (1600, 1200)
 
 
 def jpeg() -> bytes:
-    """A face before hills at dusk. The same bytes every time."""
+    """Draw a face before hills at dusk: the same bytes every time."""
     width, height = SIZE
     sky = Image.linear_gradient("L").resize(SIZE)
     picture = Image.merge("RGB", [sky.point(lambda level, top=top: top + level // 3) for top in (70, 60, 110)])

@@ -27,7 +27,7 @@ WATCH_SECONDS = 0.5
 
 
 def run() -> int:
-    """Run until told to stop; the exit status."""
+    """Run until told to stop; return the exit status."""
     stop = threading.Event()
 
     def give_up(*_: object) -> None:
@@ -56,7 +56,7 @@ def run() -> int:
 
 
 def on_stop_signals(handler: "Callable[..., object]") -> None:
-    """What Ctrl-C and a polite kill do from now on."""
+    """Set what Ctrl-C and a polite kill do from now on."""
     signal.signal(signal.SIGINT, handler)
     signal.signal(signal.SIGTERM, handler)
 
@@ -74,7 +74,7 @@ def announced(stack: LocalStack) -> "Iterator[None]":
 
 @contextmanager
 def open_to_containers(stack: LocalStack) -> "Iterator[None]":
-    """Where Docker's bridge is, let `sam local invoke` reach the stack's servers."""
+    """Let `sam local invoke` reach the stack's servers, where Docker's bridge is."""
     if (address := bridge_address()) is None:
         yield
         return
@@ -87,7 +87,7 @@ def open_to_containers(stack: LocalStack) -> "Iterator[None]":
 
 
 def say(line: str) -> None:
-    """One log line."""
+    """Print one log line."""
     print(f"{time.strftime('%H:%M:%S')}  {line}", file=sys.stderr, flush=True)
 
 

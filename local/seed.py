@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Seed the running stack; the exit status."""
+    """Seed the running stack; return the exit status."""
     if (running := Addresses.running()) is None:
         print("No stack is running. Start it first: make run", file=sys.stderr)
         return 1

@@ -39,7 +39,7 @@ class HttpRequest:
     protocol: str = "HTTP/1.1"
 
     def header(self, name: str) -> str | None:
-        """A header's value; repeated ones joined as API Gateway joins them."""
+        """Return a header's value; repeated ones are joined as API Gateway does."""
         values = [value for key, value in self.headers if key == name]
         return ",".join(values) if values else None
 
@@ -56,7 +56,7 @@ class HttpResponse:
 def build_event(
     request: HttpRequest, route: Route, path_parameters: dict[str, str], claims: dict[str, Any] | None
 ) -> dict[str, Any]:
-    """The event of a request that matched `route`; `claims` are a verified token's, or None."""
+    """Return the event of a request that matched `route`; `claims` are a verified token's, or None."""
     now = time.time()
     path = unquote(request.raw_path).partition("?")[0]
     domain = (request.header("host") or "localhost").partition(":")[0]
@@ -104,7 +104,7 @@ def build_event(
 
 
 def read_answer(answer: Any) -> HttpResponse:
-    """The response a function's answer means. Without a `statusCode` the whole answer is a 200's JSON body."""
+    """Return the response a function's answer means. Without a `statusCode` the whole answer is a 200's JSON body."""
     if not (isinstance(answer, dict) and "statusCode" in answer):
         text = answer if isinstance(answer, str) else json.dumps(answer)
         return HttpResponse(200, text.encode(), [("content-type", "application/json")])
@@ -126,13 +126,13 @@ def read_answer(answer: Any) -> HttpResponse:
 
 
 def message(status: int, text: str, **more: str) -> HttpResponse:
-    """An answer of API Gateway's own."""
+    """Return an answer of API Gateway's own."""
     body = json.dumps({"message": text, **more}).encode()
     return HttpResponse(status, body, [("content-type", "application/json")])
 
 
 def _headers(request: HttpRequest) -> dict[str, str]:
-    """What the client sent, one value a name, and what the gateway adds."""
+    """Return what the client sent, one value a name, and what the gateway adds."""
     received = [(name, value) for name, value in request.headers if name not in HOP_BY_HOP | {"cookie"}]
     joined = _joined(received)
     forwarded = joined.get("x-forwarded-for")
@@ -158,7 +158,7 @@ def _is_text(content_type: str | None) -> bool:
 
 
 def _render_claim(value: Any) -> str:
-    """As AWS puts a claim into the event: everything a string, a list as `[a b]`."""
+    """Write a claim as AWS puts it into the event: everything a string, a list as `[a b]`."""
     if isinstance(value, list):
         return "[" + " ".join(map(_render_claim, value)) + "]"
     if isinstance(value, str):

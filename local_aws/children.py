@@ -99,7 +99,7 @@ class Child:
 
 
 def leashed(command: Sequence[str | Path], death_signal: Signals, leave_root_owning: Path | None) -> list[str]:
-    """The command line that runs `command` on a leash (see leash.py)."""
+    """Return the command line that runs `command` on a leash (see leash.py)."""
     return [
         sys.executable,
         *("-I", "-S", str(LEASH), str(os.getpid()), death_signal.name, str(leave_root_owning or "-")),
@@ -130,8 +130,10 @@ def end_orphans(program: str, directory: Path) -> None:
 
 
 def wait_for_end(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.Process]:
-    """Wait for processes that are not our children; those still alive. A dead one that its parent, often a slow pid 1,
-    has not yet asked about is as good as gone."""
+    """Wait for processes that are not our children; return those still alive.
+
+    A dead one that its parent, often a slow pid 1, has not yet asked about is as good as gone.
+    """
     deadline = time.monotonic() + seconds
     while (alive := [process for process in processes if _is_alive(process)]) and time.monotonic() < deadline:
         time.sleep(0.02)

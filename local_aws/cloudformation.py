@@ -28,11 +28,11 @@ class Document:
     physical_names: Mapping[str, str] = field(default_factory=dict)
 
     def section(self, name: str, part: str) -> dict[str, Any]:
-        """A resolved part of a top-level section; empty where the template has none."""
+        """Return a resolved part of a top-level section; empty where the template has none."""
         return cast("dict[str, Any]", self._resolve(self._content.get(name, {}).get(part, {})))
 
     def of_type(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Resolved properties of the resources of a kind, by logical id; a resource whose condition fails is absent."""
+        """Return the properties of the resources of a kind by logical id, without those whose condition fails."""
         return {
             name: self._resolve(resource.get("Properties", {}))
             for name, resource in self._content["Resources"].items()
@@ -40,7 +40,7 @@ class Document:
         }
 
     def arn(self, name: str) -> str:
-        """Of a resource of this stack."""
+        """Return the ARN of a resource of this stack."""
         kind = self._content["Resources"][name]["Type"]
         match kind.removeprefix("AWS::"):
             case "Serverless::Function":
@@ -170,7 +170,7 @@ _CloudFormationLoader.add_multi_constructor("!", _tagged)
 
 
 def _is_call(node: dict[str, Any]) -> bool:
-    """Whether a mapping is a call such as `{"Fn::Sub": …}`."""
+    """Return whether a mapping is a call such as `{"Fn::Sub": …}`."""
     return (len(node) == 1 and str(next(iter(node))).startswith("Fn::")) or node.keys() in ({"Ref"}, {"Condition"})
 
 
@@ -181,7 +181,7 @@ def _as_parameter(declaration: dict[str, Any], given: str | None) -> Any:
 
 
 def as_text(value: Any) -> str:
-    """As CloudFormation writes it into an environment variable."""
+    """Write a value as CloudFormation does into an environment variable."""
     if isinstance(value, bool):
         return "true" if value else "false"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -21,7 +21,7 @@ CHUNK = 65536
 
 
 def bridge_address() -> str | None:
-    """This machine's IPv4 address on Docker's default bridge; None where there is no such bridge."""
+    """Return this machine's IPv4 address on Docker's default bridge; None where there is no such bridge."""
     addresses = psutil.net_if_addrs().get(BRIDGE, [])
     return next((known.address for known in addresses if known.family == socket.AF_INET), None)
 

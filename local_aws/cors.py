@@ -16,7 +16,7 @@ class Cors:
         self._max_age = configuration.get("MaxAge")
 
     def answer_preflight(self, request: HttpRequest) -> HttpResponse | None:
-        """The answer to a preflight; None when the request is not one."""
+        """Return the answer to a preflight; None when the request is not one."""
         if request.method != "OPTIONS" or request.header("access-control-request-method") is None:
             return None
         if not (headers := self._headers_for(request)):
@@ -27,7 +27,7 @@ class Cors:
         return HttpResponse(204, headers=headers)
 
     def add(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        """The response with the configured headers in place of any the function wrote."""
+        """Return the response with the configured headers in place of any the function wrote."""
         own = [(name, value) for name, value in response.headers if not name.startswith("access-control-")]
         headers = self._headers_for(request)
         if headers and self._exposed:

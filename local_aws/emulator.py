@@ -158,7 +158,7 @@ def _mounts(function: Function, layers: Sequence[Path], directory: Path) -> list
 def _variables(
     function: Function, layers: Sequence[Path], environment: Mapping[str, str], runtime: Path
 ) -> dict[str, str]:
-    """The function's environment and what Lambda adds to it."""
+    """Return the function's environment and what Lambda adds to it."""
     if can_mount():
         task, places = "/var/task", [Path("/opt")]
     else:
@@ -186,7 +186,7 @@ def _variables(
 
 
 def emulator_binary() -> Path:
-    """The emulator in the sam package, for this machine."""
+    """Return the emulator in the sam package, for this machine."""
     machine = "arm64" if os.uname().machine in ("aarch64", "arm64") else "x86_64"
     program = Path("samcli", "local", "rapid", f"aws-lambda-rie-{machine}")
     return Path(str(metadata.distribution("aws-sam-cli").locate_file(program)))
@@ -194,7 +194,7 @@ def emulator_binary() -> Path:
 
 @cache
 def can_mount() -> bool:
-    """Whether the kernel gives us private mounts, and Python still runs behind them (not when it lies in /opt)."""
+    """Return whether the kernel gives us private mounts, and Python runs behind them (not when it lies in /opt)."""
     with tempfile.TemporaryDirectory() as name:
         lower = f"{name}:{Path(__file__).parent}"
         command = [*UNSHARE, "sh", "-c", MOUNT, "sh", name, lower, _python(), "-S", "-c", "import os"]
@@ -209,12 +209,12 @@ def _which(program: str, *arguments: str) -> list[str]:
 
 
 def _python() -> str:
-    """This interpreter without its virtual environment."""
+    """Return this interpreter without its virtual environment."""
     return str(Path(getattr(sys, "_base_executable", sys.executable)).resolve())
 
 
 def _provide_runtime(directory: Path) -> None:
-    """Fill `directory` with links to what Lambda provides, as uv.lock pins it."""
+    """Fill `directory` with links to what Lambda provides, in the versions installed here."""
     directory.mkdir()
     for name, place in _runtime_files().items():
         (directory / name).symlink_to(place)
@@ -230,7 +230,7 @@ def _runtime_files() -> dict[str, str]:
 
 
 def _with_requirements(names: Sequence[str]) -> Iterator[metadata.Distribution]:
-    """The installed distributions of these names and of everything they require."""
+    """Yield the installed distributions of these names and of everything they require."""
     waiting, seen = list(names), set(names)
     while waiting:
         distribution = metadata.distribution(waiting.pop())

@@ -93,7 +93,7 @@ class Api:
         return await self._integrate(route.function, event)
 
     def _authorize(self, route: Route, authorization: str | None) -> dict[str, Any] | None:
-        """Verified claims, or None where none are needed. The bypass forgives a missing token, never a bad one."""
+        """Return verified claims, or None where none are needed. The bypass forgives a missing token, no bad one."""
         if route.authorizer is None:
             return None
         authorizer = self._authorizers[route.authorizer]
@@ -203,7 +203,7 @@ def _with_body(request: HttpRequest, body: bytes) -> HttpRequest:
 
 
 async def _read_body(incoming: Request) -> bytes | None:
-    """The whole body, or None past the limit: never more than the limit is kept."""
+    """Return the whole body, or None past the limit: never more than the limit is kept."""
     declared = incoming.headers.get("content-length", "0")
     if int(declared) > BODY_LIMIT and incoming.headers.get("expect"):
         return None  # the client waits for a word before it sends

@@ -30,11 +30,11 @@ class JwtAuthorizer:
 
     @property
     def configured(self) -> bool:
-        """Whether there is an issuer at all; the local run has none unless JWT_ISSUER says so."""
+        """Whether the template's parameters name an issuer at all."""
         return bool(self._authorizer.issuer)
 
     def verify(self, authorization: str | None) -> dict[str, Any]:
-        """The claims of the token in an Authorization header. Raises `Unauthorized`; may wait for the issuer."""
+        """Return the claims of the token in an Authorization header. Raises `Unauthorized`; may wait for the issuer."""
         if not authorization or not self.configured:
             raise Unauthorized
         scheme, _, credentials = authorization.partition(" ")
@@ -55,7 +55,7 @@ class JwtAuthorizer:
         return claims
 
     def _is_for_us(self, claims: dict[str, Any]) -> bool:
-        """AWS looks at `client_id` only where there is no `aud` (Cognito's access tokens have none)."""
+        """Look at `client_id` only where there is no `aud`, as AWS does (Cognito's access tokens have none)."""
         audience = claims["aud"] if "aud" in claims else claims.get("client_id")
         named = audience if isinstance(audience, list) else [audience]
         return any(name in self._authorizer.audience for name in named)

@@ -17,7 +17,7 @@ def isolated(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def isolate_process() -> None:
-    """Do that to this process's own environment: moto, for one, makes boto3 sessions wherever it likes."""
+    """Isolate this process's own environment: moto, for one, makes boto3 sessions wherever it likes."""
     isolating = isolated(os.environ)
     for name in os.environ.keys() - isolating.keys():
         del os.environ[name]

@@ -33,7 +33,7 @@ def _candidates(process: int) -> Iterator[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on `port`."""
+    """Return whether a server could listen on `port`."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -44,7 +44,7 @@ def is_free(port: int) -> bool:
 
 
 def remembered_ports(file: Path, names: Iterable[str]) -> dict[str, int]:
-    """A port for each name, kept in `file`, so presigned URLs and a developer's `psql` survive a restart."""
+    """Return a port for each name, kept in `file`: presigned URLs and a developer's `psql` survive a restart."""
     known: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
     chosen: dict[str, int] = {}
     for name in names:

@@ -13,7 +13,7 @@ class RouteTable:
         self._routes = [(_pattern(route.path), route) for route in sorted(routes, key=_precedence)]
 
     def match(self, method: str, raw_path: str) -> tuple[Route, dict[str, str]] | None:
-        """The route and its path parameters, still percent-encoded."""
+        """Return the route and its path parameters, still percent-encoded."""
         for pattern, route in self._routes:
             if route.method in (method, "ANY") and (found := pattern.fullmatch(raw_path)):
                 return route, found.groupdict()

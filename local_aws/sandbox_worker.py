@@ -49,7 +49,7 @@ class LambdaContext:
         self._deadline = invocation.deadline
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the sandbox is killed."""
+        """Return the milliseconds until the sandbox is killed."""
         return max(0, int((self._deadline - time.time()) * 1000))
 
 

@@ -105,7 +105,7 @@ class Sandbox:
         return self._process.is_alive() and not self._connection.poll()  # the fork server learns of a death later
 
     def invoke(self, event: bytes, invocation: Invocation) -> dict[str, Any]:
-        """`{"payload": …}` or `{"error": …}`; afterwards `alive` tells whether the sandbox may be used again."""
+        """Return `{"payload": …}` or `{"error": …}`; `alive` tells whether the sandbox may be used again."""
         try:
             self._connection.send_bytes(json.dumps(asdict(invocation)).encode())
             self._connection.send_bytes(event)
@@ -203,7 +203,7 @@ class Sandboxes:
         return outcome
 
     def pids(self, name: str) -> list[int]:
-        """Process ids of a function's sandboxes."""
+        """Return the process ids of a function's sandboxes."""
         with self._changed:
             return [sandbox.pid for sandbox in self._all if sandbox.function.name == name]
 
@@ -269,7 +269,7 @@ class Sandboxes:
             self._changed.notify_all()
 
     def _make_room(self) -> bool:
-        """Whether one more may start; at the bound an idle sandbox of another function gives way."""
+        """Return whether one more may start; at the bound an idle sandbox of another function gives way."""
         if len(self._all) + self._starting.total() < self._maximum:
             return True
         for idle in self._idle.values():
@@ -286,7 +286,7 @@ class Sandboxes:
         return self._sources.version(function.folder, self._shared)
 
     def _environment_of(self, function: Function) -> dict[str, str]:
-        """The template's variables under the stack's, and what the Lambda runtime sets."""
+        """Return the template's variables under the stack's, and what the Lambda runtime sets."""
         return (
             function.environment
             | self._environment

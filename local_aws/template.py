@@ -117,7 +117,7 @@ class Template:
 
     @cached_property
     def schedules(self) -> list[Schedule]:
-        """Every schedule, enabled or not: a stage may switch them off, the local run wants them."""
+        """Every schedule, enabled or not: a stage may switch them off, this machine wants them."""
         return [
             Schedule(function, _rate_seconds(event.get("Schedule") or event["ScheduleExpression"]), _input(event))
             for kind in ("Schedule", "ScheduleV2")
@@ -192,7 +192,7 @@ class Template:
 
 
 def _is_secret(text: str) -> bool:
-    """Whether CloudFormation would fetch the value from a secret store: unset here, the environment may set it."""
+    """Return whether CloudFormation would fetch the value from a secret store; here the environment may set it."""
     return text.startswith("{{resolve:")
 
 
@@ -205,7 +205,7 @@ def _named(authorizer: Any) -> str | None:
 
 
 def _rate_seconds(expression: str) -> float:
-    """Seconds between two calls: `rate(5 minutes)`."""
+    """Return the seconds between two calls: `rate(5 minutes)`."""
     match = re.fullmatch(r"rate\((\d+) (second|minute|hour|day)s?\)", expression.strip())
     if match is None:
         raise ValueError(f"The local run knows rate(…) schedules only, not {expression!r}")
@@ -213,7 +213,7 @@ def _rate_seconds(expression: str) -> float:
 
 
 def _input(event: dict[str, Any]) -> Any:
-    """A schedule's constant input, else the event EventBridge itself sends."""
+    """Return a schedule's constant input, else the event EventBridge itself sends."""
     if "Input" in event:
         return json.loads(event["Input"])
     return {"version": "0", "detail-type": "Scheduled Event", "source": "aws.events", "detail": {}}

@@ -74,7 +74,7 @@ class WorkflowEngine:
             _functions.pop(arn, None)
 
     def client(self) -> "SFNClient":
-        """A boto3 client of this engine."""
+        """Return a boto3 client of this engine."""
         return boto3.client(
             "stepfunctions",
             endpoint_url=self.endpoint_url,

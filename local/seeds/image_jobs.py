@@ -96,7 +96,7 @@ def seed(connection: "psycopg.Connection[Any]", storage: "S3Client", bucket: str
 
 
 def _put_objects(storage: "S3Client", bucket: str, job: SeededJob, original: bytes, preview: imaging.Preview) -> str:
-    """The objects that exist at the job's progress, and no others; the original's ETag."""
+    """Store the objects that exist at the job's progress, and no others; return the original's ETag."""
     stored = storage.put_object(
         Bucket=bucket, Key=keys.original(job.upload_id, "jpg"), Body=original, ContentType="image/jpeg"
     )

@@ -59,7 +59,7 @@ def seed(connection: "psycopg.Connection[Any]", storage: "S3Client", bucket: str
 
 
 def tone(seconds: int = 2) -> bytes:
-    """A WAV file with the note A."""
+    """Return a WAV file with the note A."""
     rate = 16_000
     samples = (int(12_000 * math.sin(2 * math.pi * 440 * position / rate)) for position in range(rate * seconds))
     output = io.BytesIO()
