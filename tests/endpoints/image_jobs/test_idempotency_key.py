@@ -60,7 +60,7 @@ def test_holds_for_confirm_and_process_too(http: httpx.Client) -> None:
     assert first.json() == again.json()
 
 
-@pytest.mark.parametrize("key", ["x" * 256, ""])
+@pytest.mark.parametrize("key", ["x" * 256, "", "with space"])
 def test_an_unusable_key_is_400(http: httpx.Client, key: str) -> None:
-    message = "An Idempotency-Key has 1 to 255 printable characters."
+    message = "An Idempotency-Key has 1 to 255 visible ASCII characters."
     assert_error(post(http, key), 400, "BAD_REQUEST", message)

@@ -5,6 +5,7 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
+from inlet.headers import content_disposition
 from tests.support.recordings import tone
 from tests.support.speaking_sessions import send_form
 from tests.support.stacks import Rows
@@ -42,7 +43,7 @@ def test_the_detail_has_all_that_is_known(http: httpx.Client, rows: Rows) -> Non
 
     heard = httpx.get(detail["audioUrl"])
     assert (heard.content, heard.headers["content-type"]) == (content, "audio/wav")
-    assert heard.headers["content-disposition"] == f'attachment; filename="recording-{session_id}.wav"'
+    assert heard.headers["content-disposition"] == content_disposition(f"recording-{session_id}.wav")
 
     assert http.delete(f"/api/sessions/{session_id}").json() == {"ok": True}
     assert rows.execute("SELECT session_id FROM transcripts UNION SELECT session_id FROM insights").rowcount == 0
