@@ -214,7 +214,7 @@ def start_stack(
 
 @pytest.fixture
 def rows(stack: LocalStack) -> Iterator[Rows]:
-    """A connection to the database of the worker's stack."""
+    """Connect to the database of the worker's stack."""
     with psycopg.connect(stack.database_url, autocommit=True, row_factory=dict_row) as connection:
         yield connection
 
@@ -255,7 +255,7 @@ def load_handler() -> Callable[[str], ModuleType]:
 
 @pytest.fixture
 def world_rows(database_url: str) -> Iterator[Rows]:
-    """The same database as a world's functions use."""
+    """Connect to the database that the test's world works on."""
     with psycopg.connect(database_url, autocommit=True, row_factory=dict_row) as connection:
         yield connection
 
@@ -280,7 +280,7 @@ def image_jobs_world(
     storage: "S3Client",
     monkeypatch: pytest.MonkeyPatch,
 ) -> "ImageJobsWorld":
-    """Image jobs on the deployed workflow, whose retries wait for nobody."""
+    """Set up image jobs on the deployed workflow, without the pauses between its retries."""
     from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
     from tests.support.worlds.image_jobs import ImageJobsWorld
@@ -297,7 +297,7 @@ def upload_sessions_world(
     own_bucket: str,
     storage: "S3Client",
 ) -> "UploadSessionsWorld":
-    """Upload sessions, thirty a day for each user."""
+    """Set up upload sessions, thirty a day for each user."""
     from tests.support.worlds.upload_sessions import UploadSessionsWorld
 
     return UploadSessionsWorld(killable(UPLOAD_SESSIONS_PER_DAY="30"), world_rows, storage, own_bucket)
@@ -310,7 +310,7 @@ def speaking_sessions_world(
     own_bucket: str,
     storage: "S3Client",
 ) -> "SpeakingSessionsWorld":
-    """Speaking sessions of one signed-in user."""
+    """Set up speaking sessions of one signed-in user."""
     from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
 
     return SpeakingSessionsWorld(killable(), world_rows, storage, own_bucket)

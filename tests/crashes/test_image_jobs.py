@@ -46,7 +46,7 @@ UNKNOWN_BILL = range(STAGES["ImageStagesGenerateFunction"].index("INSERT INTO ge
 
 @pytest.fixture
 def world(image_jobs_world: ImageJobsWorld) -> ImageJobsWorld:
-    """This file's world."""
+    """Name this file's world."""
     return image_jobs_world
 
 

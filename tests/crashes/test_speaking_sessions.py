@@ -20,7 +20,7 @@ from tests.support.worlds.speaking_sessions import (
 
 @pytest.fixture
 def world(speaking_sessions_world: SpeakingSessionsWorld) -> SpeakingSessionsWorld:
-    """This file's world."""
+    """Name this file's world."""
     return speaking_sessions_world
 
 

@@ -145,7 +145,7 @@ STEPS = {
 
 @pytest.fixture
 def world(upload_sessions_world: UploadSessionsWorld) -> UploadSessionsWorld:
-    """This file's world."""
+    """Name this file's world."""
     return upload_sessions_world
 
 

@@ -7,5 +7,5 @@ from tests.support.worlds.image_jobs import ImageJobsWorld
 
 @pytest.fixture
 def world(image_jobs_world: ImageJobsWorld) -> ImageJobsWorld:
-    """This folder's world."""
+    """Name this folder's world."""
     return image_jobs_world

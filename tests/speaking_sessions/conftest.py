@@ -7,5 +7,5 @@ from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
 
 @pytest.fixture
 def world(speaking_sessions_world: SpeakingSessionsWorld) -> SpeakingSessionsWorld:
-    """This folder's world."""
+    """Name this folder's world."""
     return speaking_sessions_world

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def world(upload_sessions_world: UploadSessionsWorld) -> UploadSessionsWorld:
-    """This folder's world."""
+    """Name this folder's world."""
     return upload_sessions_world
 
 

@@ -24,7 +24,7 @@ def test_rf_hp_001_register(http: httpx.Client, rows: Rows, bucket_of: Bucket) -
 
 
 def test_gap3_the_same_file_again_gets_the_first_answer(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """gap3 (the race is in tests/integration): 200, the same file and upload, fresh URLs of the same parts."""
+    """gap3 (the race is in tests/upload_sessions): 200, the same file and upload, fresh URLs of the same parts."""
     file = pdf()
     session = create(http, file)
     first, second = session.register(file), session.register(file)

@@ -204,7 +204,7 @@ class ImageJobsWorld(World):
         return needed, allowed
 
     def assert_nothing_is_left_over(self) -> None:
-        """The same of every world, and no job that still waits for its end."""
+        """Do as every world does, and find no job that still waits for its end."""
         super().assert_nothing_is_left_over()
         assert not self._rows("SELECT * FROM uploads WHERE status = 'processing'")
 

@@ -92,7 +92,7 @@ class SpeakingSessionsWorld(World):
         return sorted(key.split("/")[2] for key in self.objects("sessions/"))
 
     def assert_no_claim_is_false(self) -> None:
-        """Of every session that says so, the whole recording is there."""
+        """Find the whole recording of every session that claims one."""
         for row in self.rows.execute("SELECT audio_key, size FROM speaking_sessions WHERE status <> 'CREATED'"):
             stored = self.storage.head_object(Bucket=self.bucket, Key=row["audio_key"])
             assert stored["ContentLength"] == row["size"]
@@ -102,7 +102,7 @@ class SpeakingSessionsWorld(World):
         return {row["audio_key"] for row in self.rows.execute("SELECT audio_key FROM speaking_sessions")}, set()
 
     def assert_nothing_is_left_over(self) -> None:
-        """Days later, with everything swept: as many objects as sessions, all of them completed."""
+        """Let days pass with sweeps, and find as many objects as sessions, all of them completed."""
         self.assert_no_claim_is_false()
         self.pass_days_with_sweeps()
         super().assert_nothing_is_left_over()

@@ -97,7 +97,7 @@ class UploadSessionsWorld(World):
         return self.functions.held(call.function, call.event, point)
 
     def create(self, *files: File) -> str:
-        """A new session's id."""
+        """Create a session; return its id."""
         session_id: str = self.run(create(*files)).body["sessionId"]
         return session_id
 
@@ -115,13 +115,13 @@ class UploadSessionsWorld(World):
     # Time
 
     def overdue(self, session_id: str) -> None:
-        """The session has been left alone for too long."""
+        """Leave the session alone for too long."""
         self.rows.execute(
             "UPDATE upload_sessions SET expires_at = now() - interval '1 second' WHERE id = %s", (session_id,)
         )
 
     def lapse(self, session_id: str) -> None:
-        """Whoever finalizes the session has been silent for longer than its lease."""
+        """Let the lease of whoever finalizes the session run out."""
         self.rows.execute(
             "UPDATE upload_sessions SET locked_until = now() - interval '1 second' "
             "WHERE id = %s AND lock_token IS NOT NULL",
@@ -131,13 +131,13 @@ class UploadSessionsWorld(World):
     # What there is
 
     def session(self, session_id: str) -> dict[str, Any]:
-        """The session's row."""
+        """Return the session's row."""
         row = self.rows.execute("SELECT * FROM upload_sessions WHERE id = %s", (session_id,)).fetchone()
         assert row is not None
         return row
 
     def files(self, session_id: str) -> list[dict[str, Any]]:
-        """The rows of its files."""
+        """Return the rows of its files."""
         statement = "SELECT * FROM upload_session_files WHERE session_id = %s ORDER BY position"
         return self.rows.execute(statement, (session_id,)).fetchall()
 
@@ -147,7 +147,7 @@ class UploadSessionsWorld(World):
         return {row["key"] for row in self.rows.execute(completed)}, set()
 
     def assert_nothing_is_left_over(self) -> None:
-        """Days later, with everything swept: objects are completed files of completed sessions, every session ended."""
+        """Let days pass with sweeps, and find only completed files of completed sessions, and no session unfinished."""
         self.pass_days_with_sweeps()
         super().assert_nothing_is_left_over()
         kept = self.rows.execute(

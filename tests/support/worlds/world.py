@@ -89,7 +89,7 @@ class World:
         return rows | {"bucket": self.objects()}
 
     def assert_nothing_is_left_over(self) -> None:
-        """No object without its row, no row without its object, no open upload, nothing still to be deleted."""
+        """Hold rows against objects: each has its other half, no upload is open, nothing is still to be deleted."""
         needed, allowed = self.accounted_for()
         objects = self.objects().keys()
         assert not objects - needed - allowed, "objects without a row"
