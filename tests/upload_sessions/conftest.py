@@ -26,6 +26,7 @@ def world_in_process(
     inlet_settings: None, world_rows: Rows, own_bucket: str, storage: "S3Client", monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[UploadSessionsWorld]:
     """The same in this process, for calls by the thousand: no death is real there, but a call takes milliseconds."""
+    monkeypatch.setattr("inlet.database._RETRY_PAUSE_SECONDS", 0)
     monkeypatch.setenv("BUCKET", own_bucket)
     monkeypatch.setenv("RATE_LIMIT_BYPASS", "false")
     settings.reload()
