@@ -50,7 +50,7 @@ def inlet(photograph: str) -> Callable[[], None]:
 
 
 def peak_bytes() -> int:
-    """Return the most memory this process has held. Not ru_maxrss, which starts at the parent's size when a child execs."""
+    """Return the most memory this process has held. ru_maxrss would start at the parent's size when a child execs."""
     with open("/proc/self/status") as status:  # noqa: PTH123 (pathlib would count as the work's memory)
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 

@@ -97,7 +97,7 @@ def put(part: dict[str, Any]) -> dict[str, Any]:
 
 
 def batch_against_one_by_one(stack: LocalStack) -> list[str]:
-    """Upload a hundred files in two sessions of fifty, over HTTP: how many requests, and how long, until all are completed."""
+    """Upload a hundred files in two sessions of fifty, over HTTP. Print how many requests and seconds it takes."""
     lines = [f"{'100 files over HTTP':<34}{'requests':>10}{'register s':>12}{'complete s':>12}"]
     with httpx.Client(base_url=stack.url, timeout=60) as client:
         for name, register, parallel in (

@@ -48,7 +48,7 @@ def announced_type(declared: str) -> str:
 
 
 def sniffed_type(declared: str, head: bytes) -> str:
-    """Return the type of a recording by its first bytes. Raise `InvalidRecording` unless declared and found as audio."""
+    """Return a recording's type by its first bytes. Raise `InvalidRecording` unless declared and found as audio."""
     found = sniff(head)
     if not media_type(declared).startswith("audio/") or found not in EXTENSION_OF:
         raise InvalidRecording
