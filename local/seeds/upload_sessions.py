@@ -1,4 +1,4 @@
-"""Upload sessions: the contract's two, one expired, one of somebody else; and three of the local user to go on with."""
+"""Upload sessions: two with fixed ids, one expired, one of somebody else; and three of the local user to go on with."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Analytics events: the contract's names and properties, nothing personal, one identity each."""
+"""Analytics events: the documented names and properties, nothing personal, one identity each."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Strict JSON: what is valid comes through unchanged, what section 0 names is refused, nothing else is raised."""
+"""Strict JSON: what is valid comes through unchanged, what the rules forbid is refused, nothing else is raised."""
 
 import json
 from typing import Any

@@ -36,12 +36,12 @@ def session(*slots: Slot) -> UploadSession:
         ([5 * 1024 * 1024 * MB], 525 * MB),
     ],
 )
-def test_gap2_parts_are_as_small_as_they_may_be(sizes: list[int], part_bytes: int) -> None:
+def test_parts_are_as_small_as_they_may_be(sizes: list[int], part_bytes: int) -> None:
     assert RULES.part_bytes(sizes) == part_bytes
 
 
 @given(st.integers(1, 6 * 1024 * 1024 * MB))
-def test_gap2_no_file_needs_more_parts_than_s3_takes(size: int) -> None:
+def test_no_file_needs_more_parts_than_s3_takes(size: int) -> None:
     part_bytes = RULES.part_bytes([size])
     assert part_bytes >= SMALLEST
     assert slot(size).part_count(part_bytes) <= 10_000

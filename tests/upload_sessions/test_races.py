@@ -49,8 +49,8 @@ def statuses(runs: Sequence[Run]) -> Counter[int]:
 # Many of one kind
 
 
-def test_gap3_twenty_register_one_file(world: UploadSessionsWorld) -> None:
-    """gap3: one row, one multipart upload, one answer."""
+def test_twenty_register_one_file(world: UploadSessionsWorld) -> None:
+    """One row, one multipart upload, one answer."""
     session_id = world.create(FILE)
     runs = at_once(world, [register(session_id, FILE)] * 20)
     assert statuses(runs) == {201: 1, 200: 19}
@@ -100,8 +100,8 @@ def test_twenty_finalize_one_session(world: UploadSessionsWorld) -> None:
     assert world.run(finalize(session_id)).status == 200
 
 
-def test_cs_rl_001_fifty_creates_against_the_daily_limit(world: UploadSessionsWorld) -> None:
-    """CS-RL-001: exactly the limit gets through; the others are told when, and nothing is written for them."""
+def test_fifty_creates_against_the_daily_limit(world: UploadSessionsWorld) -> None:
+    """Exactly the limit gets through; the others are told when, and nothing is written for them."""
     runs = at_once(world, [create(FILE)] * 50)
     assert statuses(runs) == {201: 30, 429: 20}
     refused = next(run for run in runs if run.status == 429)

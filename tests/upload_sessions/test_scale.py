@@ -17,8 +17,8 @@ MANY = 1010
 PART = 8
 
 
-def test_enh8_resume_past_a_thousand_parts(world: UploadSessionsWorld) -> None:
-    """enh8: S3 lists a thousand parts at a time; a client that died near the end sends only what is missing.
+def test_resume_past_a_thousand_parts(world: UploadSessionsWorld) -> None:
+    """S3 lists a thousand parts at a time; a client that died near the end sends only what is missing.
 
     S3's smallest part is 5 MiB, for all but the last, when the file is completed; until then parts may be small.
     """

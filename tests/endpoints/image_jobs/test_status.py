@@ -10,6 +10,7 @@ import httpx
 import psycopg
 import pytest
 
+from inlet.image_jobs.rows import GENERATED_PROGRESS, PROGRESS
 from tests.support import invocations
 from tests.support.image_jobs import (
     TIME,
@@ -57,7 +58,7 @@ def test_progress_only_rises(http: httpx.Client) -> None:
     upload = confirmed(http)
     process(http, upload)
     seen: list[tuple[str, int, str]] = []
-    ranks = ["", "validating", "generating", "storing", "watermarking", "complete"]
+    ranks = ["", *PROGRESS]
     body: dict[str, Any] = {"status": "pending"}
     while body["status"] not in ("completed", "failed"):
         body = status(http, upload).json()
@@ -66,7 +67,7 @@ def test_progress_only_rises(http: httpx.Client) -> None:
     assert [ranks.index(stage) for stage, _, _ in seen] == sorted(ranks.index(stage) for stage, _, _ in seen)
     assert [progress for _, progress, _ in seen] == sorted(progress for _, progress, _ in seen)
     assert [moment for _, _, moment in seen] == sorted(moment for _, _, moment in seen)
-    assert {progress for _, progress, _ in seen} <= {0, 10, 30, 70, 80, 90, 100}
+    assert {progress for _, progress, _ in seen} <= {0, GENERATED_PROGRESS, *PROGRESS.values()}
     assert seen[-1][:2] == ("complete", 100)
 
 

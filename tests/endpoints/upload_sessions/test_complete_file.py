@@ -24,8 +24,7 @@ from tests.support.upload_sessions import (
 )
 
 
-def test_cf_hp_001_complete(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """CF-HP-001."""
+def test_complete(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
     file = pdf()
     session = create(http, file)
     registered = session.register(file).json()
@@ -75,8 +74,8 @@ def test_etags_with_and_without_quotes_and_extra_keys(http: httpx.Client, form: 
     assert response.status_code == 200, response.text
 
 
-def test_cf_val_007_parts_that_differ_from_what_was_uploaded(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """CF-VAL-007: missing, too many, twice, swapped, foreign and empty; afterwards the file can still be completed."""
+def test_parts_that_differ_from_what_was_uploaded(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """Missing, too many, twice, swapped, foreign and empty; afterwards the file can still be completed."""
     file = pdf(2 * PART + 5)
     session = create(http, file)
     registered = session.register(file).json()
@@ -116,8 +115,8 @@ def test_a_part_number_that_is_none(http: httpx.Client, number: Any) -> None:
     assert refused(response, 422, "VALIDATION_ERROR")["fields"][0]["field"] == "parts.0.partNumber"
 
 
-def test_cf_state_004_already_completed(http: httpx.Client, rows: Rows) -> None:
-    """CF-STATE-004 and gap4: 400, with the URL in `details`, so a client that lost the answer recovers."""
+def test_already_completed(http: httpx.Client, rows: Rows) -> None:
+    """400, with the URL in `details`, so a client that lost the answer recovers."""
     file = pdf()
     session = create(http, file)
     registered = session.register(file).json()
@@ -131,10 +130,10 @@ def test_cf_state_004_already_completed(http: httpx.Client, rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("finish", ["complete", "parts"])
-def test_gap4_the_retry_finds_the_object_where_the_upload_is_gone(
+def test_the_retry_finds_the_object_where_the_upload_is_gone(
     http: httpx.Client, rows: Rows, stack: LocalStack, bucket_of: Bucket, finish: str
 ) -> None:
-    """gap4: killed between the bucket's completion and the row; HEAD decides, whichever call comes next.
+    """Killed between the bucket's completion and the row; HEAD decides, whichever call comes next.
 
     S3 forgets a completed upload after a while, this S3 server when the object is written again.
     """

@@ -1,4 +1,4 @@
-"""POST /api/mocs/uploads/sessions, by the ids of the contract: what may be declared, and what was sent before."""
+"""POST /api/mocs/uploads/sessions: what may be declared, and what was sent before."""
 
 import uuid
 from datetime import timedelta
@@ -27,8 +27,7 @@ from tests.support.upload_sessions import (
 )
 
 
-def test_cs_hp_001_one_instruction(http: httpx.Client, rows: Rows) -> None:
-    """CS-HP-001."""
+def test_one_instruction(http: httpx.Client, rows: Rows) -> None:
     file = pdf(12 * MB)
     response = declare(http, file)
     assert response.status_code == 201
@@ -42,8 +41,7 @@ def test_cs_hp_001_one_instruction(http: httpx.Client, rows: Rows) -> None:
     assert body["expiresAt"] == row["expires_at"].strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
-def test_cs_hp_004_all_categories(http: httpx.Client, rows: Rows) -> None:
-    """CS-HP-004."""
+def test_all_categories(http: httpx.Client, rows: Rows) -> None:
     files = [
         pdf(),
         *(png(mime_type=kind, filename=kind) for kind in ("image/jpeg", "image/png", "image/webp", "image/heic")),
@@ -60,8 +58,8 @@ def test_cs_hp_004_all_categories(http: httpx.Client, rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 51])
-def test_cs_val_003_between_1_and_50_files(http: httpx.Client, count: int) -> None:
-    """CS-VAL-003: an empty list; and one too many."""
+def test_between_1_and_50_files(http: httpx.Client, count: int) -> None:
+    """An empty list; and one too many."""
     details = refused(declare(http, *[pdf()] * count), 422, "VALIDATION_ERROR")
     assert [problem["field"] for problem in details["fields"]] == ["files"]
 
@@ -70,16 +68,14 @@ def test_fifty_files_are_fine(http: httpx.Client) -> None:
     assert declare(http, *[pdf()] * 50).status_code == 201
 
 
-def test_cs_val_004_no_instruction(http: httpx.Client) -> None:
-    """CS-VAL-004."""
+def test_no_instruction(http: httpx.Client) -> None:
     refused(declare(http, png(), parts_list()), 400, "BAD_REQUEST")
 
 
 @pytest.mark.parametrize(
     ("file", "limit"), [(pdf(), 50 * MB), (png(), 10 * MB), (parts_list(), 5 * MB)], ids=["pdf", "image", "parts-list"]
 )
-def test_cs_lim_001_a_file_over_its_categorys_size(http: httpx.Client, file: File, limit: int) -> None:
-    """CS-LIM-001."""
+def test_a_file_over_its_categorys_size(http: httpx.Client, file: File, limit: int) -> None:
 
     def of_size(size: int) -> httpx.Response:
         return declare(http, pdf(), File(b"", file.category, file.filename, file.mime_type, size=size))
@@ -98,8 +94,7 @@ def test_cs_lim_001_a_file_over_its_categorys_size(http: httpx.Client, file: Fil
         pdf(mime_type="APPLICATION/PDF "),
     ],
 )
-def test_cs_lim_006_a_mime_type_not_of_the_category(http: httpx.Client, file: File) -> None:
-    """CS-LIM-006."""
+def test_a_mime_type_not_of_the_category(http: httpx.Client, file: File) -> None:
     refused(declare(http, pdf(), file), 415, "BAD_REQUEST")
 
 
@@ -151,8 +146,8 @@ def test_the_same_idempotency_key_creates_one_session(http: httpx.Client, rows: 
     assert again.status_code == 201, "a key is one endpoint's"
 
 
-def test_enh5_a_file_sent_before_is_named_and_may_be_skipped(http: httpx.Client) -> None:
-    """enh5: by size and SHA-256, of the same user; without sending it, the new session can be finalized."""
+def test_a_file_sent_before_is_named_and_may_be_skipped(http: httpx.Client) -> None:
+    """By size and SHA-256, of the same user; without sending it, the new session can be finalized."""
     content = pdf(3000).content
     file = File(content, sha256=digest(content))
     earlier = create(http, file)
@@ -175,7 +170,7 @@ def test_enh5_a_file_sent_before_is_named_and_may_be_skipped(http: httpx.Client)
     assert (finalized["fileId"], httpx.get(finalized["fileUrl"]).content) == (file_id, content)
 
 
-def test_enh5_a_duplicate_in_an_unfinished_session_is_named_but_not_relied_on(http: httpx.Client, rows: Rows) -> None:
+def test_a_duplicate_in_an_unfinished_session_is_named_but_not_relied_on(http: httpx.Client, rows: Rows) -> None:
     content = pdf().content
     file = File(content, sha256=digest(content))
     earlier = create(http, file)
@@ -190,7 +185,7 @@ def test_enh5_a_duplicate_in_an_unfinished_session_is_named_but_not_relied_on(ht
     assert session.finalize().status_code == 200
 
 
-def test_enh5_another_users_file_is_no_duplicate(http: httpx.Client, rows: Rows) -> None:
+def test_another_users_file_is_no_duplicate(http: httpx.Client, rows: Rows) -> None:
     content = pdf().content
     file = File(content, sha256=digest(content))
     theirs = create(http, file)

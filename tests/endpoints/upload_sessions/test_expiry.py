@@ -11,8 +11,8 @@ from tests.support.stacks import Rows
 from tests.support.upload_sessions import PART, Bucket, create, events, expire, pdf, put_parts, refused, session_row
 
 
-def test_rf_state_004_an_expired_session(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """RF-STATE-004 and gap5, before the sweeper comes and after: 400, at every endpoint that would go on."""
+def test_an_expired_session(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """Before the sweeper comes and after: 400, at every endpoint that would go on."""
     file = pdf()
     session = create(http, file)
     file_id = session.register(file).json()["fileId"]
@@ -31,8 +31,8 @@ def test_rf_state_004_an_expired_session(http: httpx.Client, rows: Rows, bucket_
         rows.execute("UPDATE upload_sessions SET status = 'expired', ended_at = now() WHERE id = %s", (session.id,))
 
 
-def test_enh6_accepted_calls_prolong_the_session_up_to_a_day(http: httpx.Client, rows: Rows) -> None:
-    """enh6: 15 minutes from each accepted call, at most 24 hours; reading and refusals prolong nothing."""
+def test_accepted_calls_prolong_the_session_up_to_a_day(http: httpx.Client, rows: Rows) -> None:
+    """15 minutes from each accepted call, at most 24 hours; reading and refusals prolong nothing."""
     file = pdf()
     session = create(http, file)
 
@@ -63,18 +63,16 @@ def test_enh6_accepted_calls_prolong_the_session_up_to_a_day(http: httpx.Client,
     assert int(parse_qs(urlsplit(part["url"]).query)["X-Amz-Expires"][0]) <= 120, "a part's URL outlives the session"
 
 
-def test_gap5_a_parts_url_dies_before_an_idle_session(http: httpx.Client) -> None:
-    """gap5: a client whose URL has lapsed is still in time to ask for another."""
+def test_a_parts_url_dies_before_an_idle_session(http: httpx.Client) -> None:
+    """A client whose URL has lapsed is still in time to ask for another."""
     file = pdf()
     session = create(http, file)
     [part] = session.register(file).json()["parts"]
     assert parse_qs(urlsplit(part["url"]).query)["X-Amz-Expires"] == ["600"]
 
 
-def test_gap1_the_sweeper_ends_what_is_overdue(
-    http: httpx.Client, rows: Rows, stack: LocalStack, bucket_of: Bucket
-) -> None:
-    """gap1: past `expiresAt` a session is `expired` at the next sweep, and all it had in the bucket is gone."""
+def test_the_sweeper_ends_what_is_overdue(http: httpx.Client, rows: Rows, stack: LocalStack, bucket_of: Bucket) -> None:
+    """Past `expiresAt` a session is `expired` at the next sweep, and all it had in the bucket is gone."""
     sent, half = pdf(filename="sent.pdf"), pdf(PART + 1, filename="half.pdf")
     overdue, alive = create(http, sent, half), create(http, sent)
     overdue.send(sent)

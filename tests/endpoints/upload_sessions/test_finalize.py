@@ -57,10 +57,10 @@ LIARS = {
 }
 
 
-def test_gap6_a_file_that_lies_is_caught_at_finalize(
+def test_a_file_that_lies_is_caught_at_finalize(
     http: httpx.Client, rows: Rows, stack: LocalStack, bucket_of: Bucket
 ) -> None:
-    """gap6: 422, each named; the session goes on; their objects go; true files take their places."""
+    """422, each named; the session goes on; their objects go; true files take their places."""
     liars = [replace(file, filename=filename) for filename, (file, _) in LIARS.items()]
     good = pdf(filename="good.pdf")
     session = create(http, *liars, good)

@@ -7,8 +7,8 @@ from tests.support.stacks import Rows
 from tests.support.upload_sessions import PART, Bucket, create, pdf, put_parts, refused
 
 
-def test_enh8_resume_sends_only_what_is_missing(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """enh8: a client that died after two of four parts starts again from the list."""
+def test_resume_sends_only_what_is_missing(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """A client that died after two of four parts starts again from the list."""
     file = pdf(3 * PART + 7)
     session = create(http, file)
     registered = session.register(file).json()

@@ -6,8 +6,8 @@ from tests.support.stacks import Rows
 from tests.support.upload_sessions import Bucket, create, file_rows, parts_list, pdf, png
 
 
-def test_enh7_a_batch_succeeds_in_part(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """enh7: each file has the result that registering it alone would have had."""
+def test_a_batch_succeeds_in_part(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """Each file has the result that registering it alone would have had."""
     known, fresh, stranger = pdf(), png(), parts_list()
     session = create(http, known, fresh)
     file_id = session.register(known).json()["fileId"]

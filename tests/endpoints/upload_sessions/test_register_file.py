@@ -9,8 +9,8 @@ from tests.support.stacks import Rows
 from tests.support.upload_sessions import MB, PART, Bucket, create, digest, file_rows, pdf, put_parts, refused
 
 
-def test_rf_hp_001_register(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """RF-HP-001; enh2: all parts are signed in the same answer."""
+def test_register(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """Enh2: all parts are signed in the same answer."""
     file = pdf(11 * MB)
     session = create(http, file)
     response = session.register(file)
@@ -23,8 +23,8 @@ def test_rf_hp_001_register(http: httpx.Client, rows: Rows, bucket_of: Bucket) -
     assert [(part["partNumber"], part["size"]) for part in body["parts"]] == [(1, PART), (2, PART), (3, MB)]
 
 
-def test_gap3_the_same_file_again_gets_the_first_answer(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """gap3 (the race is in tests/upload_sessions): 200, the same file and upload, fresh URLs of the same parts."""
+def test_the_same_file_again_gets_the_first_answer(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """200, the same file and upload, fresh URLs of the same parts."""
     file = pdf()
     session = create(http, file)
     first, second = session.register(file), session.register(file)
@@ -55,8 +55,8 @@ def test_files_declared_alike_are_files_of_their_own(http: httpx.Client, rows: R
 @pytest.mark.parametrize(
     "change", [{"size": 999}, {"filename": "other.pdf"}, {"mimeType": "image/png"}, {"sha256": digest(b"")}]
 )
-def test_gap7_only_declared_files(http: httpx.Client, rows: Rows, bucket_of: Bucket, change: dict[str, Any]) -> None:
-    """gap7: what was not declared, in any particular, is refused, so no more files than declared can be registered."""
+def test_only_declared_files(http: httpx.Client, rows: Rows, bucket_of: Bucket, change: dict[str, Any]) -> None:
+    """What was not declared, in any particular, is refused, so no more files than declared can be registered."""
     file = pdf(1000)
     session = create(http, file)
     refused(http.post(f"{session.path}/files", json=file.declared | change), 400, "BAD_REQUEST")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -11,8 +12,9 @@ import psycopg
 import pytest
 
 from inlet.settings import UnsafeSetting, settings
-from local.stack import LocalStack
+from local.stack import PROJECT, LocalStack
 from local_aws.s3_server import S3Server
+from local_aws.template import Template
 from tests.support.invocations import Context
 from tests.support.issuer import OTHER_KEY, Issuer
 from tests.support.stacks import new_stack, storage_settings
@@ -20,17 +22,13 @@ from tests.support.upload_sessions import SESSIONS, Session, create, declare, pd
 from tests.support.worlds import upload_sessions
 
 ID = "00000000-0000-4000-8000-000000000000"
+TEMPLATE = Template(PROJECT / "template.yaml")
 ENDPOINTS = [
-    ("POST", SESSIONS),
-    ("GET", f"{SESSIONS}/{ID}"),
-    ("DELETE", f"{SESSIONS}/{ID}"),
-    ("POST", f"{SESSIONS}/{ID}/files"),
-    ("POST", f"{SESSIONS}/{ID}/files/batch"),
-    ("GET", f"{SESSIONS}/{ID}/files/{ID}/parts"),
-    ("POST", f"{SESSIONS}/{ID}/files/{ID}/complete"),
-    ("POST", f"{SESSIONS}/{ID}/finalize"),
+    (route.method, re.sub(r"\{\w+\}", ID, route.path))
+    for route in TEMPLATE.routes
+    if route.path.startswith(SESSIONS) and "/companion/" not in route.path
 ]
-VERBS = ["create", "read", "register_file", "register_batch", "list_parts", "complete_file", "finalize", "abort"]
+VERBS = sorted(path.parent.name for path in PROJECT.glob("functions/upload_sessions/*/handler.py"))
 LIMIT = 3
 
 
@@ -72,8 +70,8 @@ def as_user(guarded: LocalStack, issuer: Issuer) -> Iterator[Callable[[str], htt
 
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_cs_auth_001_no_auth_header(guarded: LocalStack, method: str, path: str) -> None:
-    """CS-AUTH-001, at every endpoint."""
+def test_no_auth_header(guarded: LocalStack, method: str, path: str) -> None:
+    """At every endpoint."""
     response = httpx.request(method, guarded.url + path)
     assert response.status_code == 401
     assert response.json()["code"] == "UNAUTHORIZED"
@@ -117,8 +115,8 @@ def test_the_user_is_the_tokens_sub(guarded: LocalStack, as_user: Callable[[str]
     assert missing.status_code == 404
 
 
-def test_cs_rl_001_the_daily_limit(guarded: LocalStack, as_user: Callable[[str], httpx.Client]) -> None:
-    """CS-RL-001: per user and UTC day, before any write; what is refused is not counted."""
+def test_the_daily_limit(guarded: LocalStack, as_user: Callable[[str], httpx.Client]) -> None:
+    """Per user and UTC day, before any write; what is refused is not counted."""
     eve = as_user("eve")
     assert declare(eve).status_code == 422
     assert [declare(eve, pdf()).status_code for _ in range(LIMIT)] == [201] * LIMIT
@@ -144,7 +142,7 @@ def test_a_deployed_function_with_a_bypass_refuses_to_start(
     setting: str,
     stage: str | None,
 ) -> None:
-    """gap8's `RATE_LIMIT_BYPASS` and `AUTH_BYPASS` are for the local stage; a forgotten `STAGE` is a deployed one."""
+    """`RATE_LIMIT_BYPASS` and `AUTH_BYPASS` are for the local stage; a forgotten `STAGE` is a deployed one."""
     monkeypatch.delenv("STAGE", raising=False)
     if stage:
         monkeypatch.setenv("STAGE", stage)
@@ -158,10 +156,10 @@ def test_a_deployed_function_with_a_bypass_refuses_to_start(
 
 @pytest.mark.usefixtures("inlet_settings")
 @pytest.mark.parametrize(("bypass", "status"), [("true", 201), ("false", 429)])
-def test_gap8_the_limit_can_be_switched_off_locally(
+def test_the_limit_can_be_switched_off_locally(
     monkeypatch: pytest.MonkeyPatch, load_handler: Callable[[str], ModuleType], bypass: str, status: int
 ) -> None:
-    """gap8: `RATE_LIMIT_BYPASS=true`, on the local stage."""
+    """`RATE_LIMIT_BYPASS=true`, on the local stage."""
     monkeypatch.setenv("UPLOAD_SESSIONS_PER_DAY", "0")
     monkeypatch.setenv("RATE_LIMIT_BYPASS", bypass)
     settings.reload()

@@ -12,8 +12,8 @@ from tests.support.stacks import Rows
 from tests.support.upload_sessions import Session, create, declare, events, pdf, png
 
 
-def test_enh4_events_of_a_session(http: httpx.Client, rows: Rows) -> None:
-    """enh4: each once, snake_case, about a hash of the user; no name, no URL, no e-mail address."""
+def test_events_of_a_session(http: httpx.Client, rows: Rows) -> None:
+    """Each once, snake_case, about a hash of the user; no name, no URL, no e-mail address."""
     file, image = pdf(2000), png(filename="ada@example.com.png")
     session = create(http, file, image)
     ids = [session.send(one)["fileId"] for one in (file, image)]
@@ -43,8 +43,8 @@ def test_enh4_events_of_a_session(http: httpx.Client, rows: Rows) -> None:
     assert not any(secret in text for secret in (DEV_USER, "ada@example.com", "http", "manual.pdf"))
 
 
-def test_enh4_the_view_of_a_day(http: httpx.Client, rows: Rows) -> None:
-    """enh4: success rate, median upload time and top failure reasons per UTC day."""
+def test_the_view_of_a_day(http: httpx.Client, rows: Rows) -> None:
+    """Success rate, median upload time and top failure reasons per UTC day."""
     day = datetime(2001, 2, 3).date()
     outcomes: list[tuple[str, int | None, str | None]]
     outcomes = [("completed", 10, None)] * 3 + [("completed", 40, None), ("active", None, None)]

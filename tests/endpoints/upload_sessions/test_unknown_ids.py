@@ -40,8 +40,8 @@ def calls(session: Session, file_id: str) -> list[httpx.Response]:
         "00000000000040008000000000000000",
     ],
 )
-def test_rf_path_003_no_such_session(http: httpx.Client, session_id: str) -> None:
-    """RF-PATH-003, at every endpoint: ids that nobody has and ids that are none."""
+def test_no_such_session(http: httpx.Client, session_id: str) -> None:
+    """At every endpoint: ids that nobody has and ids that are none."""
     session = Session(http, session_id)
     for response in calls(session, "00000000-0000-4000-8000-000000000000"):
         assert (response.status_code, response.json()) == (404, MISSING)
@@ -53,8 +53,8 @@ def test_an_id_that_is_no_path_segment_is_unknown(http: httpx.Client, session_id
         assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
 
 
-def test_rf_auth_002_somebody_elses_session(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """RF-AUTH-002, at every endpoint: the same body as for a missing one, and nothing happens."""
+def test_somebody_elses_session(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """At every endpoint: the same body as for a missing one, and nothing happens."""
     file = pdf()
     session = create(http, file)
     file_id = session.register(file).json()["fileId"]
