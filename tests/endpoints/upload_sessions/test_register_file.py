@@ -10,7 +10,7 @@ from tests.support.upload_sessions import MB, PART, Bucket, create, digest, file
 
 
 def test_register(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
-    """Enh2: all parts are signed in the same answer."""
+    """All parts are signed in the same answer."""
     file = pdf(11 * MB)
     session = create(http, file)
     response = session.register(file)
