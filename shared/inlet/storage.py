@@ -98,6 +98,11 @@ def presign_get(key: str, *, download_name: str | None = None) -> SignedRequest:
     return presigned("get_object", key, parameters, {}, GET_SECONDS)
 
 
+def address(key: str) -> str:
+    """Return where the object lies. The address alone opens nothing: the bucket is private."""
+    return presign_get(key).url.partition("?")[0]
+
+
 def head(key: str) -> StoredObject:
     """Return what the bucket has under `key`. Raise `ObjectMissing`."""
     with translated():

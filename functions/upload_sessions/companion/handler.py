@@ -2,11 +2,15 @@
 
 A dialect of the same session: file by file, it does what the other endpoints do. It is one function because it is one
 protocol, designed elsewhere, and no route of it is of use without the others. Uppy sends no Authorization header, so
-the path carries the capability that the session was created with, which opens this session only. Creating, finalizing
-and aborting the session stay with the signed-in page.
+the path carries the capability that the session was created with. It opens this session only, dies with it after a
+short grace for a lost answer, and never hands out a way to read. Creating, finalizing and aborting the session stay
+with the signed-in page.
 """
 
-from inlet import api, multipart_uploads
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from inlet import api, multipart_uploads, storage
 from inlet.answers import Family
 from inlet.errors import (
     OF_A_SESSION_FILE,
@@ -21,7 +25,7 @@ from inlet.errors import (
     UploadLost,
     UploadSessionNotFound,
 )
-from inlet.upload_sessions import completion, files_table, registration, upload_sessions_table
+from inlet.upload_sessions import completion, files_table, guards, registration, upload_sessions_table
 from inlet.upload_sessions.companion_messages import (
     CompletedUpload,
     ListedPart,
@@ -37,6 +41,15 @@ app = api.Resolver(Family.UPLOAD_SESSIONS)
 S3 = "/api/mocs/uploads/sessions/<session_id>/companion/<token>/s3"
 
 
+@contextmanager
+def _without_a_way_to_read() -> Iterator[None]:
+    """Leave a completed file's URL out of the refusal, which the signed-in endpoints put in."""
+    try:
+        yield
+    except FileAlreadyCompleted:
+        raise FileAlreadyCompleted from None
+
+
 @app.get(f"{S3}/params", replies={}, raises=[UploadSessionNotFound, MultipartOnly])
 def companion_form(session_id: str, token: str) -> MultipartUpload:
     """Refuse a form (Uppy).
@@ -47,7 +60,7 @@ def companion_form(session_id: str, token: str) -> MultipartUpload:
     raise MultipartOnly
 
 
-@app.post(f"{S3}/multipart", raises=[*OF_AN_UPLOAD_SESSION, FileNotDeclared])
+@app.post(f"{S3}/multipart", guard=guards.require_capability, raises=[*OF_AN_UPLOAD_SESSION, FileNotDeclared])
 def companion_begin(session_id: str, token: str, request: MultipartRequest) -> MultipartUpload:
     """Register a file (Uppy).
 
@@ -93,34 +106,36 @@ def companion_sign(session_id: str, token: str, upload_id: str, part_number: int
     """
     session = upload_sessions_table.get_for_companion(session_id, token)
     slot, file = session.slot_of(upload_id)
-    completion.require_incomplete(slot, file)
+    with _without_a_way_to_read():
+        completion.require_incomplete(slot, file)
     session.require_active()
     parts = slot.parts(session.part_size_bytes, first=part_number, limit=1) if part_number > 0 else []
     if not parts:
         raise PartsMismatch(expectedParts=slot.part_count(session.part_size_bytes))
     seconds_left = files_table.seen(session, file, [])
     if seconds_left is None:
-        raise completion.settled(session, file)
+        with _without_a_way_to_read():
+            raise completion.settled(session, file)
     url = registration.sign_part(file, *parts[0], seconds_left)
     return SignedPart(url=url, expires=min(seconds_left, RULES.part_url_seconds))
 
 
 @app.post(
     f"{S3}/multipart/<upload_id>/complete",
+    guard=guards.require_capability,
     raises=[*OF_AN_UPLOAD_SESSION, SessionFileNotFound, PartsMismatch, UploadLost],
 )
 def companion_complete(session_id: str, token: str, upload_id: str, request: MultipartCompletion) -> CompletedUpload:
     """Complete a file (Uppy).
 
-    Assembles the file from its parts. May be repeated: the answer is the same.
+    Assembles the file from its parts. May be repeated: the answer is the same. `location` only names the object: the
+    signed-in endpoints give its owner a URL to read it.
     """
     session = upload_sessions_table.get_for_companion(session_id, token)
     slot, file = session.slot_of(upload_id)
-    try:
-        url = completion.complete(session, slot, file, [(part.part_number, part.etag) for part in request.parts])
-    except FileAlreadyCompleted as completed:
-        url = completed.details["fileUrl"]
-    return CompletedUpload(location=url, key=file.key)
+    with suppress(FileAlreadyCompleted):
+        completion.complete(session, slot, file, [(part.part_number, part.etag) for part in request.parts])
+    return CompletedUpload(location=storage.address(file.key), key=file.key)
 
 
 @app.delete(f"{S3}/multipart/<upload_id>", raises=[UploadSessionNotFound, SessionFileNotFound, FileAlreadyCompleted])
@@ -131,7 +146,8 @@ def companion_abort(session_id: str, token: str, upload_id: str) -> dict[str, st
     """
     session = upload_sessions_table.get_for_companion(session_id, token)
     slot, file = session.slot_of(upload_id)
-    completion.require_incomplete(slot, file)
+    with _without_a_way_to_read():
+        completion.require_incomplete(slot, file)
     if files_table.drop(session, file):
         multipart_uploads.abort(file.key, file.multipart_upload_id)
     return {}

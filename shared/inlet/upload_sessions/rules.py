@@ -34,6 +34,9 @@ class UploadSessionRules:
     purge_grace_seconds: int
     """How long after a session's end a call or a PUT begun before it may still leave something in the bucket."""
 
+    companion_grace_seconds: int
+    """How long after a session's completion its capability still answers, for a client that lost an answer."""
+
     min_part_bytes: int
     """The smallest part that S3 takes, the last aside. R2 wants all but the last equal, so a session has one size."""
     max_parts: int
@@ -60,6 +63,7 @@ RULES = UploadSessionRules(
     finalize_lease_seconds=60,
     finalize_budget_seconds=20,
     purge_grace_seconds=20 * 60,
+    companion_grace_seconds=5 * 60,
     min_part_bytes=5 * MB,
     max_parts=10_000,
     max_listed_parts=1_000,

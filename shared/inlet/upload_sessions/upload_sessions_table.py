@@ -100,7 +100,13 @@ SELECT session.expires_at,
 
 _GET = f"SELECT {_COLUMNS} FROM upload_sessions AS session WHERE id = %(id)s AND user_id = %(user_id)s"
 
-_GET_FOR_COMPANION = f"SELECT {_COLUMNS} FROM upload_sessions AS session WHERE id = %(id)s"
+# A capability dies with its session. Only a completed one leaves it a grace, for a client that lost the last answer.
+_GET_FOR_COMPANION = f"""
+SELECT {_COLUMNS} FROM upload_sessions AS session
+ WHERE id = %(id)s AND companion_token_hash IS NOT NULL
+   AND CASE status WHEN 'completed' THEN ended_at + make_interval(secs => {RULES.companion_grace_seconds}) > now()
+                   WHEN 'expired' THEN false WHEN 'aborted' THEN false ELSE expires_at > now() END
+"""
 
 # Returns the session as it was before; `leased` says whether this call holds the lease now.
 _LEASE = f"""
@@ -205,7 +211,9 @@ RETURNING id::text, status = 'completed' AS keeps_objects
 # A call or a PUT that was under way when the session ended may still leave something: there is a second look.
 _PURGED = f"""
 UPDATE upload_sessions
-   SET purge_after = CASE WHEN now() < ended_at + make_interval(secs => {RULES.purge_grace_seconds})
+   SET companion_token_hash = CASE WHEN now() < ended_at + make_interval(secs => {RULES.companion_grace_seconds})
+                                   THEN companion_token_hash END,
+       purge_after = CASE WHEN now() < ended_at + make_interval(secs => {RULES.purge_grace_seconds})
                           THEN ended_at + make_interval(secs => {RULES.purge_grace_seconds}) END
  WHERE id = %(id)s AND status IN ('completed', 'expired', 'aborted')
 """
@@ -257,7 +265,7 @@ def get(session_id: str, user_id: str) -> UploadSession:
 
 
 def get_for_companion(session_id: str, token: str) -> UploadSession:
-    """Return the session that this capability opens. Raise `UploadSessionNotFound` for any other token."""
+    """Return the session that this capability opens. Raise `UploadSessionNotFound` for any other, or a dead one."""
     session = _found(database.fetch_one(_GET_FOR_COMPANION, {"id": canonical_uuid(session_id)}))
     if session.companion_token_hash is None or not token_matches(token, session.companion_token_hash):
         raise UploadSessionNotFound

@@ -51,7 +51,8 @@ def test_a_file_from_begin_to_finalize(http: httpx.Client) -> None:
     parts = sorted(first + companion.send(upload_id, file, 1, 3), key=lambda part: part["PartNumber"])
     completed = companion.call("POST", f"multipart/{upload_id}/complete", {"parts": parts}).raise_for_status().json()
     assert completed["key"] == begun.json()["key"]
-    assert httpx.get(completed["location"]).content == file.content
+    assert completed["location"].endswith(completed["key"])
+    assert httpx.get(completed["location"]).status_code == 403, "the capability hands out no way to read"
 
     assert companion.session.finalize().status_code == 400
     companion.session.send(picture)
@@ -77,7 +78,9 @@ def test_a_page_that_lost_the_last_answer_gets_it_again(http: httpx.Client, stac
         listed = companion.call("GET", f"multipart/{begun['uploadId']}").raise_for_status().json()
         assert [(part["PartNumber"], part["Size"]) for part in listed] == [(1, PART), (2, 1)]
         again = companion.call("POST", f"multipart/{begun['uploadId']}/complete", {"parts": listed})
-        assert httpx.get(again.raise_for_status().json()["location"]).content == file.content
+        assert again.raise_for_status().json()["key"] == begun["key"]
+        file_url = companion.session.read().json()["files"][0]["fileUrl"]
+        assert httpx.get(file_url).content == file.content
 
 
 def test_a_file_removed_on_the_page_may_come_back(http: httpx.Client, stack: LocalStack) -> None:
@@ -154,13 +157,58 @@ def test_the_capability_opens_its_own_session_only(http: httpx.Client, rows: Row
     assert {response.status_code for response in everything(mine, upload_id)} == {404}
 
 
-def test_the_capability_dies_with_the_session(http: httpx.Client, rows: Rows) -> None:
-    file = pdf()
-    companion = Companion(http, file)
+@pytest.mark.parametrize("end", ["deadline", "expired", "aborted", "completed"])
+def test_the_capability_dies_with_the_session(http: httpx.Client, stack: LocalStack, rows: Rows, end: str) -> None:
+    companion, upload_id = Companion(http, pdf()), ""
+    if end == "completed":
+        file = pdf()
+        upload_id = companion.begin(file).json()["uploadId"]
+        parts = {"parts": companion.send(upload_id, file, 1)}
+        companion.call("POST", f"multipart/{upload_id}/complete", parts).raise_for_status()
+        companion.session.finalize().raise_for_status()
+        again = companion.call("POST", f"multipart/{upload_id}/complete", parts)
+        assert again.status_code == 200, "whoever lost the last answer has some minutes to ask again"
+        ago = "UPDATE upload_sessions SET ended_at = ended_at - interval '5 minutes' WHERE id = %s"
+    elif end == "aborted":
+        companion.session.abort().raise_for_status()
+        ago = "SELECT %s::text"
+    else:
+        ago = "UPDATE upload_sessions SET expires_at = now() WHERE id = %s"
+    rows.execute(ago, (companion.session.id,))
+    if end == "expired":
+        assert stack.sandboxes.invoke("OperationsSweepFunction", {}).error is None
+    for response in everything(companion, upload_id or "00000000-0000-4000-8000-000000000000"):
+        assert (response.status_code, response.json()) == (
+            404,
+            {"error": "Upload session not found.", "code": "NOT_FOUND"},
+        )
+
+
+def test_the_capability_never_hands_out_a_way_to_read(http: httpx.Client) -> None:
+    file, picture = pdf(), png()
+    companion = Companion(http, file, picture)
     upload_id = companion.begin(file).json()["uploadId"]
-    rows.execute("UPDATE upload_sessions SET expires_at = now() WHERE id = %s", (companion.session.id,))
-    _, begin, listed, signed, completed, _ = everything(companion, upload_id)
-    assert {response.status_code for response in (begin, listed, signed, completed)} == {400}
+    parts = companion.send(upload_id, file, 1)
+    complete = {"parts": parts}
+    answers = [companion.call("POST", f"multipart/{upload_id}/complete", complete) for _ in range(2)]
+    for response in [*answers, *everything(companion, upload_id)]:
+        assert "X-Amz-Signature" not in response.text, response.request.url
+    elsewhere = companion.begin(picture).json()["uploadId"]
+    signed = companion.call("GET", f"multipart/{elsewhere}/1").json()["url"]
+    assert "X-Amz-Signature" in signed
+    assert httpx.get(signed).status_code == 403, "a part's URL is for its PUT"
+
+
+def test_the_sweeper_forgets_the_capability(http: httpx.Client, stack: LocalStack, rows: Rows) -> None:
+    companion = Companion(http, pdf())
+    companion.session.abort().raise_for_status()
+    rows.execute(
+        "UPDATE upload_sessions SET ended_at = now() - interval '1 hour', purge_after = now() WHERE id = %s",
+        (companion.session.id,),
+    )
+    assert stack.sandboxes.invoke("OperationsSweepFunction", {}).error is None
+    kept = rows.execute("SELECT companion_token_hash FROM upload_sessions WHERE id = %s", (companion.session.id,))
+    assert kept.fetchone() == {"companion_token_hash": None}
 
 
 def test_the_capability_is_not_logged(http: httpx.Client, stack: LocalStack) -> None:
