@@ -4,6 +4,7 @@ CREATE TABLE uploads (
     id                 text PRIMARY KEY,
     email              text NOT NULL,
     session_token_hash text NOT NULL UNIQUE,
+    sender_hash        text,                               -- of the sender's network, for its turn at the model
     original_url       text NOT NULL,                      -- the object's key, never a URL
     result_url         text,                               -- key of the full-size result
     preview_url        text,                               -- key of the watermarked preview
@@ -15,6 +16,7 @@ CREATE TABLE uploads (
     attempt            integer NOT NULL DEFAULT 0 CHECK (attempt BETWEEN 0 AND 3),
     workflow_run_id    text,
     error_message      text,
+    final              boolean NOT NULL DEFAULT false,     -- the picture itself was refused: not processed again
     content_type       text NOT NULL,
     size               bigint CHECK (size > 0),            -- declared, then pinned at confirmation
     sha256             text,                               -- declared, base64
@@ -25,9 +27,11 @@ CREATE TABLE uploads (
     updated_at         timestamptz NOT NULL DEFAULT now(),
     expires_at         timestamptz,                        -- swept when still unconfirmed then
     CHECK ((confirmed_at IS NULL) = (etag IS NULL)),
-    CHECK (status = 'pending' OR attempt > 0)
+    CHECK (status = 'pending' OR attempt > 0),
+    CHECK (NOT final OR status = 'failed')
 );
 CREATE INDEX uploads_unconfirmed ON uploads (expires_at) WHERE confirmed_at IS NULL;
+CREATE INDEX uploads_sender ON uploads (sender_hash) WHERE status = 'processing';
 CREATE INDEX uploads_processing ON uploads (updated_at) WHERE status = 'processing';
 
 CREATE TABLE results (

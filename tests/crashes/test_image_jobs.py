@@ -17,13 +17,14 @@ from tests.support.worlds.image_jobs import ImageJobsWorld, Reserved
 from tests.support.worlds.world import DAY, MINUTE
 
 CLAIM, KEEP = "INSERT INTO idempotency_keys", "UPDATE idempotency_keys"
+MODEL_CALL = "INSERT INTO rate_limits"  # one statement counts the call in the day's budget and enters it in the ledger
 CREATE = [CLAIM, "INSERT INTO rate_limits", "INSERT INTO uploads", KEEP]
 CONFIRM = ["HeadObject", "UPDATE uploads"]
 PROCESS = ["UPDATE uploads", "StartExecution"]
 STAGES = {
     "ImageStagesValidateFunction": ["UPDATE uploads", "GetObject"],
     "ImageStagesGenerateFunction": [
-        *("UPDATE uploads", "HeadObject", "GetObject", "INSERT INTO generations", "model", "PutObject"),
+        *("UPDATE uploads", "HeadObject", "GetObject", MODEL_CALL, "model", "PutObject"),
         *("UPDATE generations", "UPDATE uploads"),
     ],
     "ImageStagesStoreFunction": ["UPDATE uploads", "GetObject", "PutObject", "INSERT INTO results"],
@@ -41,7 +42,7 @@ NO_PICTURE = b"no picture"
 UNREADABLE = "We can't read this kind of file. Please choose a JPEG, PNG, WebP or HEIC photo."
 GENERIC = "Processing failed. Please try again."
 # Between the entry in the ledger and the bytes in the bucket nobody can know whether the model was paid.
-UNKNOWN_BILL = range(STAGES["ImageStagesGenerateFunction"].index("INSERT INTO generations") * 2 + 1, 11)
+UNKNOWN_BILL = range(STAGES["ImageStagesGenerateFunction"].index(MODEL_CALL) * 2 + 1, 11)
 
 
 @pytest.fixture
@@ -59,9 +60,9 @@ def test_reserving(world: ImageJobsWorld) -> None:
         return world.functions.invoke("ImageJobsCreateFunction", event, trap)
 
     def key_of(trap: Trap) -> str:
-        return f"{trap.mode}-{trap.point}"
+        return f"{trap.mode}-{trap.point}-{'0' * 20}"
 
-    assert create("clean").effects == CREATE
+    assert create(f"clean-{'0' * 20}").effects == CREATE
     first = {trap: create(key_of(trap), trap) for trap in traps(CREATE)}
     world.pass_time(MINUTE + 1)
     for trap, run in first.items():

@@ -50,7 +50,8 @@ def test_two_generating_at_once_call_the_model_once(world: ImageJobsWorld) -> No
 
 
 def test_three_attempts_are_all(world: ImageJobsWorld) -> None:
-    job = world.planted(b"no picture")
+    job = world.planted()
+    world.functions.script_model(job.id, *["GenerationMalformed"] * 3)
     for attempt in (1, 2, 3):
         assert world.process(job).status == 202
         assert world.wait(job.id) == "failed"

@@ -1,14 +1,17 @@
 """The sweeper on an ordinary day: what lapses goes, what is more than a batch is done in one run."""
 
+import httpx
+
 from tests.support import invocations
+from tests.support.photographs import PHOTOGRAPH
 from tests.support.worlds.image_jobs import ImageJobsWorld
 from tests.support.worlds.world import DAY, HOUR
 
 
 def test_what_has_lapsed_goes_and_nothing_else(world: ImageJobsWorld) -> None:
     world.functions.environment |= {"RATE_LIMIT_BYPASS": "false"}
-    event = invocations.create()
-    event["headers"]["idempotency-key"] = "k"
+    event = invocations.create(size=100)
+    event["headers"]["idempotency-key"] = "a-key-of-22-characters"
     world.call("ImageJobsCreateFunction", event, 201)
 
     def purged(seconds: int) -> dict[str, int]:
@@ -24,6 +27,43 @@ def test_what_has_lapsed_goes_and_nothing_else(world: ImageJobsWorld) -> None:
     world.functions.invoke("OperationsDeliverEventsFunction", {})
     assert purged(7 * DAY - HOUR) == nothing
     assert purged(2 * HOUR) == nothing | {"events": 2}
+
+
+def test_an_upload_that_nothing_bounds_is_dropped_an_hour_after_its_url(world: ImageJobsWorld) -> None:
+    """Without a declared size the bucket takes whatever is sent: 300 MB, or 5 GB."""
+    unbounded, declared = world.reserve(), world.reserve(size=100)
+    httpx.put(unbounded.url, content=bytes(100_000), headers=unbounded.headers).raise_for_status()
+    world.pass_time(HOUR)
+    assert world.sweep().payload["unconfirmed"] == 0
+    world.pass_time(HOUR // 2)
+    assert world.sweep().payload["unconfirmed"] == 1
+    assert not world.objects(f"uploads/{unbounded.id}/")
+    assert world.job(declared.id)
+
+
+def test_a_second_put_after_a_mismatch_is_not_kept(world: ImageJobsWorld) -> None:
+    lying = world.reserve(size=100)
+    key = f"uploads/{lying.id}/original.png"
+    for _ in range(2):  # the URL of what was refused and deleted takes another
+        world.storage.put_object(Bucket=world.bucket, Key=key, Body=bytes(100), ContentType="text/plain")
+        refused = world.call("ImageJobsConfirmFunction", invocations.confirm(lying.id), 422)
+        assert refused.body["error"]["code"] == "UPLOAD_MISMATCH", "not of the declared type"
+    world.storage.put_object(Bucket=world.bucket, Key=key, Body=bytes(100), ContentType="text/plain")
+    world.pass_time(2 * HOUR)
+    world.sweep()
+    assert not world.objects()
+
+
+def test_a_mismatch_put_right_is_kept(world: ImageJobsWorld) -> None:
+    mended = world.reserve(size=len(PHOTOGRAPH))
+    key = f"uploads/{mended.id}/original.png"
+    world.storage.put_object(Bucket=world.bucket, Key=key, Body=b"x", ContentType="image/png")
+    world.call("ImageJobsConfirmFunction", invocations.confirm(mended.id), 422)
+    httpx.put(mended.url, content=PHOTOGRAPH, headers=mended.headers).raise_for_status()
+    world.call("ImageJobsConfirmFunction", invocations.confirm(mended.id), 200)
+    world.pass_time(3 * DAY)
+    world.sweep()
+    assert world.objects().keys() == {key}
 
 
 def test_more_than_a_batch_is_done_in_one_run(world: ImageJobsWorld) -> None:

@@ -69,8 +69,8 @@ async function run() {
       clearSession(jobId);
       return leadHome(code === "NOT_UPLOADED" ? wordsFor(error) : LOST);
     }
-    // Another try is refused once a job has failed as often as it may.
-    fail(wordsFor(error), { mayRetry: code !== "ALREADY_PROCESSING" });
+    // Another try is refused once a job has failed as often as it may, or when its picture was refused.
+    fail(wordsFor(error), { mayRetry: !["ALREADY_PROCESSING", "NOT_RETRYABLE"].includes(code) });
   }
 }
 

@@ -42,6 +42,8 @@ export const WORDS = {
       413: "This file is too large.",
       415: "This kind of file is not supported.",
     })[error.status] ?? "Something about this request was not right. Please reload the page and try again.",
+  BUDGET_SPENT: (error) =>
+    `We have made as many pictures today as we may. Your photo is kept: you can go on ${when(error.nextAllowedAt ?? "")}.`,
   CONTENT_MISMATCH: "This file is not what its name says. Please check it and send it again.",
   FINALIZE_IN_PROGRESS: "Your files are still being checked. Please wait a moment.",
   IDEMPOTENCY_IN_PROGRESS: "We are still busy with your last try. Please wait a moment.",
@@ -56,6 +58,7 @@ export const WORDS = {
   NOT_CONFIRMED: "Your photo did not arrive completely. Please send it again.",
   NOT_FOUND: "We can't find this any more.",
   NOT_READY: "This isn't ready yet. Please wait a moment.",
+  NOT_RETRYABLE: (error) => error.message,
   NOT_UPLOADED: "We can't see your file yet. Please send it again.",
   SESSION_NOT_FOUND: "This recording is not here any more.",
   TOO_MANY_REQUESTS: (error) =>

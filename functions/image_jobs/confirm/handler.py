@@ -13,14 +13,23 @@ from inlet.errors import (
 )
 from inlet.image_jobs import uploads_table
 from inlet.image_jobs.messages import ConfirmedUpload
+from inlet.image_jobs.rows import Upload
 from inlet.settings import settings
 
 app = api.Resolver(Family.IMAGE_JOBS)
 
 
+def _require_right(event: api.Event, upload_id: str) -> Upload:
+    upload = uploads_table.get(upload_id)
+    if token := authentication.job_token(event):
+        authentication.check_job_token(token, upload.token_hash)
+    return upload
+
+
 @app.post(
     "/api/upload/<upload_id>/confirm",
     security=api.OPTIONAL_JOB_TOKEN,
+    guard=_require_right,
     raises=[UploadNotFound, AlreadyConfirmed, NotUploaded, UploadMismatch, VerificationFailed],
 )
 def confirm_upload(upload_id: str) -> ConfirmedUpload:
@@ -29,15 +38,14 @@ def confirm_upload(upload_id: str) -> ConfirmedUpload:
     Checks that the bucket has the image with the declared type and size, and pins it: later reads take exactly these
     bytes. An image that differs is deleted. The token is optional here, but must match when it is sent.
     """
-    upload = uploads_table.get(upload_id)
-    if token := authentication.job_token(app.event):
-        authentication.check_job_token(token, upload.token_hash)
+    upload = _require_right(app.event, upload_id)
     if upload.etag is not None:
         raise AlreadyConfirmed
     try:
         stored = storage.head(upload.key)
         if not upload.agrees_with(stored, max_bytes=settings.max_image_bytes):
             storage.delete(upload.key)
+            uploads_table.refuse(upload_id)
             raise UploadMismatch
     except ObjectMissing as error:
         raise NotUploaded from error

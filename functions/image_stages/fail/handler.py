@@ -13,7 +13,8 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Mark the attempt failed. Does nothing if the job is over or runs as another attempt."""
     upload_id, attempt = event["uploadId"], event["attempt"]
     name = event["error"]["Error"]
-    failed = jobs_table.fail(upload_id, attempt, _message(name, event["error"].get("Cause", "")))
+    message = _message(name, event["error"].get("Cause", ""))
+    failed = jobs_table.fail(upload_id, attempt, message, final=name in PUBLIC_STAGE_ERRORS)
     logger.warning("job failed", extra={"upload_id": upload_id, "attempt": attempt, "error": name, "changed": failed})
     return {"uploadId": upload_id, "attempt": attempt}
 

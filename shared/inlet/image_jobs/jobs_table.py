@@ -19,14 +19,16 @@ SELECT uploads.session_token_hash AS token_hash, uploads.status, uploads.stage, 
  WHERE uploads.id = %(id)s
 """
 
-# The sampled poll: the same read, and one event more in the same round trip, if the token is the right one.
+# The sampled poll: the same read, and an event in the same round trip, if the token is the right one. Its UUID lets a
+# state be recorded once a minute, however often it is polled; a job nobody has started is not recorded.
 _STATUS_SAMPLED = f"""
 WITH job AS ({_STATUS}
 ), recorded AS (
     INSERT INTO outbox_events (uuid, name, distinct_id, properties)
-    SELECT gen_random_uuid(), 'status_poll', %(id)s,
-           jsonb_build_object('upload_id', %(id)s::text, 'stage', stage, 'progress', progress)
-      FROM job WHERE token_hash = %(token_hash)s
+    SELECT md5(concat_ws(' ', 'status_poll', %(id)s::text, stage, progress, date_trunc('minute', now())))::uuid,
+           'status_poll', %(id)s, jsonb_build_object('upload_id', %(id)s::text, 'stage', stage, 'progress', progress)
+      FROM job WHERE token_hash = %(token_hash)s AND status <> 'pending'
+    ON CONFLICT (uuid) DO NOTHING
 )
 SELECT * FROM job
 """
@@ -52,7 +54,7 @@ _COMPLETE = f"""
 WITH completed AS (
     UPDATE uploads
        SET status = 'completed', stage = 'complete', progress = 100, updated_at = now(),
-           result_url = results.full_key, preview_url = results.preview_key
+           result_url = results.full_key, preview_url = results.preview_key, sender_hash = NULL
       FROM results
      WHERE uploads.id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
        AND results.upload_id = uploads.id AND results.preview_key IS NOT NULL
@@ -66,7 +68,8 @@ WITH failing AS (
     SELECT id, stage, progress FROM uploads
      WHERE id = %(id)s AND attempt = %(attempt)s AND attempt > 0 AND status IN ('pending', 'processing') FOR UPDATE
 ), failed AS (
-    UPDATE uploads SET status = 'failed', stage = 'failed', error_message = %(message)s, updated_at = now()
+    UPDATE uploads SET status = 'failed', stage = 'failed', error_message = %(message)s, final = %(final)s,
+           updated_at = now()
       FROM failing WHERE uploads.id = failing.id
     RETURNING failing.stage AS final_stage, failing.progress AS final_progress
 ), {outbox_table.record("failed", "jsonb_build_object('final_stage', final_stage, 'final_progress', final_progress)")}
@@ -124,12 +127,16 @@ def complete(job: Job) -> None:
     )
 
 
-def fail(upload_id: str, attempt: int, message: str) -> bool:
-    """Fail the job, which keeps its last progress. Return False, and do nothing, if the attempt is over already."""
+def fail(upload_id: str, attempt: int, message: str, *, final: bool = False) -> bool:
+    """Fail the job, which keeps its last progress; a final failure is not processed again.
+
+    Returns False, and does nothing, if the attempt is over already.
+    """
     parameters = {
         "id": upload_id,
         "attempt": attempt,
         "message": message,
+        "final": final,
         "events": outbox_table.parameter(analytics.status_failed(upload_id)),
     }
     return database.fetch_one(_FAIL, parameters) is not None

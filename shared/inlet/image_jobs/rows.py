@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
-from inlet.errors import AlreadyProcessing, AttemptsExhausted, NotConfirmed
+from inlet.errors import AlreadyProcessing, AttemptsExhausted, NotConfirmed, NotRetryable
 
 if TYPE_CHECKING:
     from inlet.storage import StoredObject
@@ -35,7 +35,10 @@ GENERATED_PROGRESS = 70
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload as its owner's requests see it. `size` is in bytes; `etag` is None until confirmed."""
+    """An upload as its owner's requests see it. `size` is in bytes; `etag` is None until confirmed.
+
+    `final`: the picture itself was refused, for the reason in `error_message`.
+    """
 
     id: str
     token_hash: str
@@ -45,6 +48,8 @@ class Upload:
     status: Status
     attempt: int
     etag: str | None
+    final: bool
+    error_message: str | None
 
     def agrees_with(self, stored: "StoredObject", *, max_bytes: int) -> bool:
         """Tell whether the object has the declared type and size; where none was declared, at most `max_bytes`."""
@@ -54,11 +59,13 @@ class Upload:
     def next_attempt(self) -> int:
         """Return the attempt that processing would run as.
 
-        Raises `NotConfirmed`, `AlreadyProcessing` or `AttemptsExhausted`. A pending job whose start failed keeps its
-        number: its execution's name must not change.
+        Raises `NotConfirmed`, `AlreadyProcessing`, `NotRetryable` or `AttemptsExhausted`. A pending job whose start
+        failed keeps its number: its execution's name must not change.
         """
         if self.etag is None:
             raise NotConfirmed
+        if self.final:
+            raise NotRetryable(self.error_message, status=self.status)
         if self.status == "failed":
             if self.attempt >= MAX_ATTEMPTS:
                 raise AttemptsExhausted(status=self.status)

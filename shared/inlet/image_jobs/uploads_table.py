@@ -2,21 +2,25 @@
 
 from typing import TYPE_CHECKING
 
-from inlet import analytics, database, outbox_table
-from inlet.errors import AlreadyConfirmed, UploadNotFound
+from inlet import analytics, database, model_budget_table, outbox_table
+from inlet.errors import AlreadyConfirmed, BudgetSpent, UploadNotFound
 from inlet.image_jobs.rows import Upload
+from inlet.times import iso_utc
 
 if TYPE_CHECKING:
     from inlet.storage import StoredObject
 
-UNCONFIRMED_HOURS = 24
-"""How long an upload may stay unconfirmed before the sweeper drops it."""
+UNCONFIRMED_SECONDS = 24 * 3600
+"""How long an upload of a declared size may stay unconfirmed before the sweeper drops it."""
+UNBOUNDED_SECONDS = 15 * 60 + 3600
+"""The same where nothing bounds what the bucket takes: an hour after the URL to PUT it expired."""
 
 _RESERVE = f"""
 WITH reserved AS (
-    INSERT INTO uploads (id, email, session_token_hash, original_url, content_type, size, sha256, expires_at)
-    VALUES (%(id)s, %(email)s, %(token_hash)s, %(key)s, %(content_type)s, %(size)s, %(sha256)s,
-            now() + make_interval(hours => %(hours)s))
+    INSERT INTO uploads
+           (id, email, sender_hash, session_token_hash, original_url, content_type, size, sha256, expires_at)
+    VALUES (%(id)s, %(email)s, %(sender_hash)s, %(token_hash)s, %(key)s, %(content_type)s, %(size)s, %(sha256)s,
+            now() + make_interval(secs => %(seconds)s))
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 ), {outbox_table.record("reserved")}
@@ -24,7 +28,8 @@ SELECT id FROM reserved
 """
 
 _GET = """
-SELECT id, session_token_hash AS token_hash, original_url AS key, content_type, size, status, attempt, etag
+SELECT id, session_token_hash AS token_hash, original_url AS key, content_type, size, status, attempt, etag,
+       final, error_message
   FROM uploads WHERE id = %(id)s
 """
 
@@ -38,16 +43,23 @@ WITH confirmed AS (
 SELECT id FROM confirmed
 """
 
+# A second PUT under the URL may follow: the row, and with it the object, is dropped soon after the URL has expired.
+_REFUSE = """
+UPDATE uploads SET expires_at = least(expires_at, created_at + make_interval(secs => %(seconds)s))
+ WHERE id = %(id)s AND confirmed_at IS NULL
+"""
+
 _START = f"""
-WITH started AS (
+WITH {model_budget_table.SPENT}, started AS (
     UPDATE uploads
        SET status = 'processing', stage = NULL, progress = 0, error_message = NULL, attempt = %(attempt)s,
            workflow_run_id = %(workflow_run_id)s, processing_at = now(), updated_at = now()
      WHERE id = %(id)s AND confirmed_at IS NOT NULL AND attempt = %(seen_attempt)s AND status = %(seen_status)s
-       AND status IN ('pending', 'failed')
+       AND status IN ('pending', 'failed') AND NOT EXISTS (SELECT FROM spent)
     RETURNING id
 ), {outbox_table.record("started")}
-SELECT id FROM started
+SELECT EXISTS (SELECT FROM started) AS started, (SELECT window_end FROM spent) AS spent_until,
+       (SELECT seconds_left FROM spent) AS seconds_left
 """
 
 _RELEASE = """
@@ -70,6 +82,7 @@ def reserve(
     upload_id: str,
     *,
     email: str,
+    sender_hash: str,
     token_hash: str,
     key: str,
     content_type: str,
@@ -83,12 +96,13 @@ def reserve(
         {
             "id": upload_id,
             "email": email,
+            "sender_hash": sender_hash,
             "token_hash": token_hash,
             "key": key,
             "content_type": content_type,
             "size": size,
             "sha256": sha256,
-            "hours": UNCONFIRMED_HOURS,
+            "seconds": UNBOUNDED_SECONDS if size is None else UNCONFIRMED_SECONDS,
             "events": recorded,
         },
     )
@@ -118,8 +132,16 @@ def confirm(upload_id: str, stored: "StoredObject") -> None:
         raise AlreadyConfirmed
 
 
+def refuse(upload_id: str) -> None:
+    """Record that the stored object was not the declared one, and was deleted."""
+    database.execute(_REFUSE, {"id": upload_id, "seconds": UNBOUNDED_SECONDS})
+
+
 def start(upload: Upload, attempt: int, workflow_run_id: str) -> bool:
-    """Move the job, as it was seen, to `processing`. Return False if another caller was first."""
+    """Move the job, as it was seen, to `processing`. Return False if another caller was first.
+
+    Raises `BudgetSpent` when the day's model calls are used up, and then changes nothing.
+    """
     event = analytics.processing_started(upload.id, workflow_run_id=workflow_run_id)
     parameters = {
         "id": upload.id,
@@ -128,8 +150,13 @@ def start(upload: Upload, attempt: int, workflow_run_id: str) -> bool:
         "seen_status": upload.status,
         "workflow_run_id": workflow_run_id,
         "events": outbox_table.parameter(event),
+        "budget": model_budget_table.calls_per_day(),
     }
-    return database.fetch_one(_START, parameters) is not None
+    row = database.fetch_one(_START, parameters)
+    assert row is not None  # noqa: S101 - a row without FROM is always there
+    if row["spent_until"]:
+        raise BudgetSpent(retry_after_seconds=row["seconds_left"], next_allowed_at=iso_utc(row["spent_until"]))
+    return bool(row["started"])
 
 
 def release(upload_id: str, attempt: int) -> None:

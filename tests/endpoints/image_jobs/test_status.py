@@ -101,7 +101,7 @@ def test_unknown(http: httpx.Client) -> None:
 
 
 @pytest.mark.usefixtures("inlet_settings")
-def test_a_tenth_of_the_polls_is_an_event(
+def test_a_tenth_of_the_polls_is_an_event_once_a_minute_for_each_state(
     database: psycopg.Connection[Any],
     load_handler: Callable[[str], ModuleType],
     monkeypatch: pytest.MonkeyPatch,
@@ -109,14 +109,27 @@ def test_a_tenth_of_the_polls_is_an_event(
     created = load_handler("image_jobs/create").lambda_handler(invocations.create(), invocations.Context())
     upload = json.loads(created["body"])
     handler = load_handler("image_jobs/status")
-    draws = iter([0.0999, 0.1, 0.0, 0.5])
-    monkeypatch.setattr(handler.random, "random", lambda: next(draws))
-    event = invocations.status(upload["uploadId"], upload["sessionToken"])
-    answers = [handler.lambda_handler(event, invocations.Context())["body"] for _ in range(2)]
-    assert answers[0] == answers[1], "a sampled poll is the same read"
-    assert (
-        handler.lambda_handler(invocations.status(upload["uploadId"], "wrong"), invocations.Context())["statusCode"]
-        == 401
-    )
-    polls = database.execute("SELECT properties FROM outbox_events WHERE name = 'status_poll'").fetchall()
-    assert polls == [({"upload_id": upload["uploadId"], "stage": None, "progress": 0},)]
+
+    def poll(draw: float, token: str = upload["sessionToken"]) -> dict[str, Any]:
+        monkeypatch.setattr(handler.random, "random", lambda: draw)
+        answer: dict[str, Any] = handler.lambda_handler(
+            invocations.status(upload["uploadId"], token), invocations.Context()
+        )
+        return answer
+
+    def recorded() -> list[Any]:
+        return database.execute("SELECT properties FROM outbox_events WHERE name = 'status_poll'").fetchall()
+
+    poll(0.0)
+    assert recorded() == [], "nobody has started this job: its polls are worth nothing"
+    database.execute("UPDATE uploads SET status = 'processing', attempt = 1, stage = 'validating', progress = 10")
+    assert poll(0.1)["body"] == poll(0.0999)["body"], "a sampled poll is the same read"
+    assert poll(0.0, "wrong")["statusCode"] == 401
+    for _ in range(50):
+        poll(0.0)
+    validating = {"upload_id": upload["uploadId"], "stage": "validating", "progress": 10}
+    assert 1 <= len(recorded()) <= 2, "two where a minute ended meanwhile"
+    assert all(properties == validating for (properties,) in recorded())
+    database.execute("UPDATE uploads SET stage = 'generating', progress = 30")
+    poll(0.0)
+    assert any(properties["stage"] == "generating" for (properties,) in recorded())
