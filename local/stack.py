@@ -14,6 +14,7 @@ from local_aws.children import PartFailed
 from local_aws.ports import remembered_ports
 from local_aws.postgres import Postgres
 from local_aws.s3_server import S3Server
+from local_aws.secret_files import remembered_secret
 from local_aws.stack import Stack
 from local_aws.template import Template
 
@@ -73,8 +74,8 @@ class LocalStack(Stack):
         durable: bool = True,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
-        settings = DEFAULTS | dict(settings)
         directory = directory.resolve()
+        settings = DEFAULTS | {"SERVER_SECRET": remembered_secret(directory / "server-secret")} | dict(settings)
         self.bucket = settings["BUCKET"]
         super().__init__(
             Template(PROJECT / "template.yaml", stack_name, _parameters(settings), {"Bucket": self.bucket}),

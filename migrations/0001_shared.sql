@@ -9,15 +9,17 @@ CREATE TABLE rate_limits (
 );
 CREATE INDEX rate_limits_over ON rate_limits (window_end);
 
--- `answer` is encrypted under the caller's Idempotency-Key, of which only a hash is kept.
+-- `answer` is encrypted under the server's secret and the caller's Idempotency-Key; the hashes are keyed with the secret.
 CREATE TABLE idempotency_keys (
     key_hash     text PRIMARY KEY,
     request_hash text NOT NULL,
+    subject_hash text,                                     -- of the signed-in user, by which the row is found and deleted
     claim        uuid NOT NULL,
     locked_until timestamptz NOT NULL,
     answer       bytea,
     expires_at   timestamptz NOT NULL
 );
+CREATE INDEX idempotency_keys_subject ON idempotency_keys (subject_hash) WHERE subject_hash IS NOT NULL;
 CREATE INDEX idempotency_keys_expired ON idempotency_keys (expires_at);
 
 CREATE TABLE outbox_events (

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
 # A worker that does not end after its last test says where it stands.
 EXIT_SECONDS = 60
 MIGRATED = "migrated"
+SERVER_SECRET = "the-server-secret-of-all-these-tests-is-long"
 # Every client would read the whole world's certificates anew, 25 ms of work; nothing here speaks TLS.
 vars(httpx._transports.default)["create_ssl_context"] = cache(httpx.create_ssl_context)
 
@@ -172,7 +173,8 @@ def inlet_settings(database_url: str, bucket: str, s3: S3Server, monkeypatch: py
     from inlet import database, storage
     from inlet.settings import settings
 
-    for name, value in ({"STAGE": "local", "DATABASE_URL": database_url} | storage_settings(s3, bucket)).items():
+    own = {"STAGE": "local", "DATABASE_URL": database_url, "SERVER_SECRET": SERVER_SECRET}
+    for name, value in (own | storage_settings(s3, bucket)).items():
         monkeypatch.setenv(name, value)
     settings.reload()
     storage.client.cache_clear()
@@ -239,7 +241,7 @@ def engine() -> "Iterator[SharedEngine]":
 @pytest.fixture(scope="session")
 def crash_server(tmp_path_factory: pytest.TempPathFactory, engine: "SharedEngine", s3: S3Server) -> Iterator[Path]:
     """Where functions can be killed. However they end, their log holds no secret."""
-    environment = storage_settings(s3, "none") | engine.settings | {"STAGE": "local"}
+    environment = storage_settings(s3, "none") | engine.settings | {"STAGE": "local", "SERVER_SECRET": SERVER_SECRET}
     with crash.serving(tmp_path_factory.mktemp("crash"), environment) as (address, log):
         yield address
         written = log.read_text()

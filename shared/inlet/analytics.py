@@ -5,11 +5,10 @@ is among them. `distinct_id` is the upload's id, or a hash of the user's `sub`. 
 reports: recorded or delivered twice, it is one event.
 """
 
-import hashlib
 from dataclasses import dataclass
 from typing import Any
 
-from inlet.identifiers import event_uuid
+from inlet.identifiers import event_uuid, user_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +79,10 @@ def upload_session_failed(session_id: str, sub: str, *, reason: str, occasion: s
     return _of_session("upload_session_failed", session_id, sub, occasion=f"{reason} {occasion}", reason=reason)
 
 
-def user_distinct_id(sub: str) -> str:
-    """Return whom the events of the sessions are about: a hash, so that PostHog learns no user name."""
-    return hashlib.sha256(f"inlet user {sub}".encode()).hexdigest()[:32]
-
-
 def _of_upload(name: str, upload_id: str, **properties: Any) -> Event:
     return Event(event_uuid(name, upload_id), name, upload_id, {"upload_id": upload_id} | properties)
 
 
 def _of_session(name: str, session_id: str, sub: str, *, occasion: str = "", **properties: Any) -> Event:
     uuid = event_uuid(name, f"{session_id} {occasion}".rstrip())
-    return Event(uuid, name, user_distinct_id(sub), {"session_id": session_id} | properties)
+    return Event(uuid, name, user_hash(sub), {"session_id": session_id} | properties)

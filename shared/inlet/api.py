@@ -8,6 +8,7 @@ of import) out of functions that only read.
 
 import inspect
 import json
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ type Event = dict[str, Any]
 type Answer = dict[str, Any]
 type Security = list[dict[str, list[str]]]
 type Handler = Callable[..., Any]
+type Guard = Callable[..., object]
 
 # Security of a route, as OpenAPI writes it.
 ANYBODY: Security = []
@@ -42,13 +44,17 @@ JOB_TOKEN: Security = [{"jobToken": []}]
 OPTIONAL_JOB_TOKEN: Security = [{}, {"jobToken": []}]
 SIGNED_IN: Security = [{"jwt": []}]
 
-_FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
+_FORM = "multipart/form-data"
 _HEADERS = {
     "cache-control": "no-store",
     "content-type": "application/json",
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "x-content-type-options": "nosniff",
 }
+
+
+def let_pass(_event: Event, **_arguments: str) -> None:
+    """Refuse nothing: the guard of a route without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,14 @@ class Route:
     handler: Handler
     raises: Sequence[type[InletError]]
     implied: Sequence[type[InletError]]
+    guard: Guard
+
+    def arguments(self, event: Event) -> dict[str, str] | None:
+        """Return what an event's path says of this route's parameters, or None where it is another route's event."""
+        request = event["requestContext"]["http"]
+        pattern = re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", self.path)
+        found = re.fullmatch(pattern, request["path"]) if request["method"] == self.method else None
+        return found.groupdict() if found else None
 
 
 class Resolver:
@@ -100,17 +114,20 @@ class Resolver:
         security: Security = ANYBODY,
         status: int = 200,
         replies: dict[int, Any] | None = None,
+        guard: Guard = let_pass,
         openapi: dict[str, Any] | None = None,
     ) -> Callable[[Handler], Handler]:
         """Register a handler and document its answers.
 
         `status` is the success's; its body is what the handler is annotated to return. `replies` says both where there
-        are several (None: no body). `openapi` adds to the operation what no annotation tells.
+        are several (None: no body). `openapi` adds to the operation what no annotation tells. `guard` is
+        called with the event and the path's parameters before an Idempotency-Key is claimed. It writes nothing, and
+        raises what a limit or a missing right refuses.
         """
 
         def register(handler: Handler) -> Handler:
             implied = self._implied_refusals(method, path, security, handler)
-            self.routes.append(Route(method, path, handler, raises, implied))
+            self.routes.append(Route(method, path, handler, raises, implied, guard))
             self.powertools.route(
                 path,
                 method,
@@ -151,7 +168,9 @@ class Resolver:
         started = time.perf_counter()
         try:
             self._check_body(event)
-            answer = idempotency.replayed(event, lambda: self.powertools.resolve(event, context))
+            answer = idempotency.replayed(
+                event, lambda: self.powertools.resolve(event, context), lambda: self._guard(event)
+            )
         except Exception as error:  # noqa: BLE001 - the last resort before API Gateway's own 500
             refused = self._refuse(error, request_id=context.aws_request_id)
             answer = {"statusCode": refused.status_code, "body": refused.body, "headers": refused.headers}
@@ -169,19 +188,27 @@ class Resolver:
         return answer
 
     def _check_body(self, event: Event) -> None:
-        """Hold a body to its size, and refuse a form where none is expected.
+        """Hold a body to its size, and to JSON, or to a form where one is expected.
 
-        Powertools would fill a model from a form too, past everything that strict JSON refuses.
+        Powertools would fill a model from a form too, past everything that strict JSON refuses. A body without a type
+        is refused as well: a page of another origin may send one without asking.
         """
         declared = event["headers"].get("content-type", "")
         kind = headers.media_type(declared)
         if kind:  # a type means the same in capitals, but not to Powertools; a form's boundary stays as it is
             event["headers"]["content-type"] = kind + declared[len(declared.partition(";")[0]) :]
-        is_form = bool(event.get("body")) and kind.startswith(_FORMS)
-        if is_form and not self._max_form_bytes:
-            raise UnsupportedType("The request body must be JSON.")
-        limit = self._max_form_bytes if is_form else request_body.MAX_BYTES
-        request_body.check_size(len(request_body.content(event)), limit)
+        is_form = kind == _FORM and self._max_form_bytes > 0
+        request_body.check_size(
+            len(request_body.content(event)), self._max_form_bytes if is_form else request_body.MAX_BYTES
+        )
+        if event.get("body") and kind != "application/json" and not is_form:
+            raise UnsupportedType("The request body must be JSON, sent as application/json.")
+
+    def _guard(self, event: Event) -> None:
+        """Ask the guard of the event's route."""
+        for route in self.routes:
+            if (arguments := route.arguments(event)) is not None:
+                route.guard(event, **arguments)
 
     def _refuse(self, error: Exception, request_id: str | None = None) -> Response[str]:
         error = _translated(error)

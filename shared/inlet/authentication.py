@@ -1,5 +1,6 @@
 """Who calls: the bearer of a job token (image jobs), a signed-in user (the sessions), or an address (limits)."""
 
+import hmac
 import ipaddress
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from inlet.settings import settings
 
 type Event = dict[str, Any]
 
+IPV6_PREFIXES = (64, 56, 48)
 JOB_TOKEN_HEADER = "x-session-token"  # noqa: S105 - a header's name
 
 
@@ -45,35 +47,49 @@ def current_user(event: Event) -> User:
 
     Raises `Unauthorized` where there is neither.
     """
-    claims = _claims(event)
-    if sub := claims.get("sub"):
-        return User(sub=sub, email=claims.get("email"), name=claims.get("name"))
+    if user := signed_in_user(event):
+        return user
     if settings.auth_bypass:
         return User(sub=settings.dev_user_sub)
     raise Unauthorized
 
 
-def client_network(event: Event) -> str:
-    """Return the client's network: an IPv4 address, or the /64 of an IPv6 address, which is one subscriber's.
+def client_networks(event: Event) -> list[str]:
+    """Return the networks a client belongs to, the smallest first.
 
-    The address is the one API Gateway saw, never a header's.
+    For IPv4 that is the address. For IPv6 it is the /64, one subscriber's link, then the /56 and the /48, which a
+    provider gives to one customer. The address is the one API Gateway saw, never a header's.
     """
     address = ipaddress.ip_address(event["requestContext"]["http"]["sourceIp"])
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ipaddress.ip_network((address, 64), strict=False).network_address)
-    return str(address)
+            return [str(address.ipv4_mapped)]
+        return [str(ipaddress.ip_network((address, length), strict=False)) for length in IPV6_PREFIXES]
+    return [str(address)]
+
+
+def signed_in_user(event: Event) -> User | None:
+    """Return the user the gateway's JWT authorizer vouches for, or None."""
+    claims = _claims(event)
+    if sub := claims.get("sub"):
+        return User(sub=sub, email=claims.get("email"), name=claims.get("name"))
+    return None
+
+
+def sender_hash(event: Event) -> str:
+    """Return what stands for a client's network in a row, keyed so that the row does not tell the address."""
+    network = client_networks(event)[0]
+    return hmac.digest(settings.server_secret.encode(), f"inlet sender {network}".encode(), "sha256").hex()[:32]
 
 
 def caller(event: Event) -> str:
     """Return one string per caller, which keeps callers' Idempotency-Keys apart: the user, the token's hash, or the
     network."""
-    if sub := _claims(event).get("sub"):
-        return f"user {sub}"
+    if user := signed_in_user(event):
+        return f"user {user.sub}"
     if token := job_token(event):
         return f"token {identifiers.token_hash(token)}"
-    return f"address {client_network(event)}"
+    return f"address {client_networks(event)[0]}"
 
 
 def _claims(event: Event) -> dict[str, Any]:

@@ -81,6 +81,12 @@ class LimitExceeded(InletError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class BudgetSpent(LimitExceeded):
+    """The day's model calls of the whole stack are used up."""
+
+    message = "We have reached today's limit of new pictures. Please try again tomorrow."
+
+
 class IdempotencyMismatch(InletError):
     """An `Idempotency-Key` was used before with another body."""
 
@@ -144,6 +150,12 @@ class AttemptsExhausted(AlreadyProcessing):
     """The job failed as often as it may."""
 
     message = "This upload could not be processed. Please upload the photo again."
+
+
+class NotRetryable(InletError):
+    """The picture itself was refused, so the job is final. The message says why."""
+
+    message = "This photo can't be processed. Please upload another one."
 
 
 class WorkflowFailed(InletError):
@@ -342,6 +354,18 @@ class GenerationInterrupted(StageError):
     """A worker died after it called the model: the call may have been billed, so this attempt ends."""
 
     message = "The image model's answer was lost."
+
+
+class GenerationQueued(StageError):
+    """The sender has as many model calls under way as it may: this one waits in line."""
+
+    message = "Other pictures of this sender come first."
+
+
+class GenerationOverBudget(StageError):
+    """The day's model calls are used up: this one waits for the next day."""
+
+    message = "Today's model calls are used up."
 
 
 class GenerationMisconfigured(StageError):

@@ -18,10 +18,16 @@ class Claim:
     token: str
 
 
+# A row that a claim could take over is not found: its caller is asked for its right to write first.
+_FIND = """
+SELECT request_hash, answer FROM idempotency_keys
+ WHERE key_hash = %(key_hash)s AND expires_at >= now() AND (answer IS NOT NULL OR locked_until >= now())
+"""
+
 _CLAIM = """
 WITH claimed AS (
-    INSERT INTO idempotency_keys AS held (key_hash, request_hash, claim, locked_until, expires_at)
-    VALUES (%(key_hash)s, %(request_hash)s, %(token)s, now() + make_interval(secs => %(lease)s),
+    INSERT INTO idempotency_keys AS held (key_hash, request_hash, subject_hash, claim, locked_until, expires_at)
+    VALUES (%(key_hash)s, %(request_hash)s, %(subject_hash)s, %(token)s, now() + make_interval(secs => %(lease)s),
             now() + make_interval(hours => %(keep)s))
     ON CONFLICT (key_hash) DO UPDATE
        SET request_hash = excluded.request_hash, claim = excluded.claim, answer = NULL,
@@ -49,7 +55,13 @@ DELETE FROM idempotency_keys WHERE key_hash = ANY(ARRAY(
 """
 
 
-def claim(key_hash: str, request_hash: str) -> Claim:
+def find(key_hash: str) -> Claim | None:
+    """Return the row of a request that was answered or is being answered, without taking anything."""
+    row = database.fetch_one(_FIND, {"key_hash": key_hash})
+    return Claim(row["request_hash"], row["answer"], won=False, token="") if row else None
+
+
+def claim(key_hash: str, request_hash: str, subject_hash: str | None) -> Claim:
     """Take the lease, or read what stands there. A lapsed lease is taken over; a lapsed answer is forgotten."""
     token = identifiers.new_uuid()
     row = None
@@ -59,6 +71,7 @@ def claim(key_hash: str, request_hash: str) -> Claim:
             {
                 "key_hash": key_hash,
                 "request_hash": request_hash,
+                "subject_hash": subject_hash,
                 "token": token,
                 "lease": LEASE_SECONDS,
                 "keep": KEEP_HOURS,

@@ -49,6 +49,11 @@ def token_matches(token: str, stored_hash: str) -> bool:
     return hmac.compare_digest(token_hash(token), stored_hash)
 
 
+def user_hash(sub: str) -> str:
+    """Return what stands for a user where the `sub` itself must not: in analytics, and beside idempotent answers."""
+    return hashlib.sha256(f"inlet user {sub}".encode()).hexdigest()[:32]
+
+
 def result_id_for(upload_id: str) -> str:
     """Return the one result id of a job. It is derived, so every retry and every attempt writes under the same keys."""
     number = int.from_bytes(hashlib.sha256(f"result:{upload_id}".encode()).digest())

@@ -87,19 +87,37 @@ class Settings:
         return _optional("STEP_FUNCTIONS_ENDPOINT_URL") or None
 
     @cached_property
+    def server_secret(self) -> str:
+        """At least 32 random characters. Keys idempotent answers, and the hashes of what a table must not tell."""
+        secret = _required("SERVER_SECRET")
+        if len(secret) < 32:
+            raise InvalidSetting("The environment variable SERVER_SECRET must have at least 32 characters")
+        return secret
+
+    @cached_property
     def max_image_bytes(self) -> int:
         """The largest image an upload may declare or carry."""
         return _whole_number("MAX_IMAGE_BYTES", 25 * 1024 * 1024)
 
     @cached_property
     def uploads_per_hour(self) -> int:
-        """Image uploads one client address may reserve in an hour."""
+        """Image uploads one client network may reserve in an hour: an IPv4 address, or an IPv6 /64."""
         return _whole_number("UPLOADS_PER_HOUR", 10)
 
     @cached_property
     def upload_sessions_per_day(self) -> int:
         """Upload sessions one user may create in a UTC day."""
         return _whole_number("UPLOAD_SESSIONS_PER_DAY", 100)
+
+    @cached_property
+    def recordings_per_day(self) -> int:
+        """Speaking sessions one user may create in a UTC day."""
+        return _whole_number("RECORDINGS_PER_DAY", 50)
+
+    @cached_property
+    def model_calls_per_day(self) -> int:
+        """Calls of the image model that the whole stack may make in a UTC day. There is no unlimited: 0 allows none."""
+        return _whole_number("MODEL_CALLS_PER_DAY", 1000)
 
     @cached_property
     def generator(self) -> str:

@@ -291,6 +291,10 @@ class TestStages:
         assert shown == STAGES
 
 
+WAITS = {"GenerationQueued", "GenerationOverBudget"}
+"""Errors of a call that must wait for its turn, or for the next day."""
+
+
 class TestStateMachine:
     def test_placeholders_substitutions_functions_and_permissions_agree(self) -> None:
         properties = RESOURCES["ProcessImageStateMachine"]["Properties"]
@@ -325,7 +329,7 @@ class TestStateMachine:
         imports = source.imported_modules(handler(f"ImageStages{name}Function"))
         assert ("ImageRejected" in final) == ("inlet.imaging" in imports)
         if name == "Generate":
-            assert retried == {"GenerationTimedOut", "GenerationUnavailable", "States.ALL"}
+            assert retried == {"GenerationTimedOut", "GenerationUnavailable", "States.ALL"} | WAITS
             assert {error for error in STAGE_ERRORS if error.startswith("Generation")} <= final | retried
 
     @pytest.mark.parametrize("name", TASKS)
@@ -348,7 +352,16 @@ class TestStateMachine:
             for retrier in state["Retry"]:
                 if retrier["MaxAttempts"] > 1:
                     assert retrier["JitterStrategy"] == "FULL"
-                    assert retrier["MaxDelaySeconds"] <= 60
+                    assert retrier["MaxDelaySeconds"] <= (3600 if set(retrier["ErrorEquals"]) <= WAITS else 60)
+
+    def test_who_waits_in_line_outlasts_a_day_and_the_engines_history(self) -> None:
+        """A state machine's execution may have 25,000 events; a retry of a task takes three."""
+        retries = {error: one for one in TASKS["Generate"]["Retry"] for error in one["ErrorEquals"] if error in WAITS}
+        assert retries.keys() == WAITS
+        assert sum(one["MaxAttempts"] for one in retries.values()) * 3 < 20_000
+        longest = retries["GenerationOverBudget"]
+        assert longest["MaxAttempts"] * longest["MaxDelaySeconds"] / 2 > 7 * 86_400, "half the delay, with full jitter"
+        assert STATE_MACHINE["TimeoutSeconds"] >= 14 * 86_400
 
 
 # What an AWS SDK call, or a presigned URL for it, needs. Without ListBucket, HeadObject and GetObject of a missing key

@@ -2,7 +2,7 @@
 
 import pytest
 
-from inlet import analytics
+from inlet import analytics, identifiers
 
 EVENTS = {
     "upload_started": (analytics.upload_started("u1"), set()),
@@ -33,8 +33,8 @@ def test_each_event_of_each_upload_has_its_own_uuid() -> None:
 
 
 def test_a_user_is_known_to_analytics_by_a_hash_only() -> None:
-    distinct = analytics.user_distinct_id("auth0|somebody@example.com")
-    assert distinct == analytics.user_distinct_id("auth0|somebody@example.com")
-    assert distinct != analytics.user_distinct_id("auth0|other")
+    distinct = identifiers.user_hash("auth0|somebody@example.com")
+    assert distinct == identifiers.user_hash("auth0|somebody@example.com")
+    assert distinct != identifiers.user_hash("auth0|other")
     assert len(distinct) == 32
     assert "somebody" not in distinct

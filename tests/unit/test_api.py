@@ -1,5 +1,6 @@
 """The edge, on a function of the test's own: bodies, errors, headers, and the last resort."""
 
+import base64
 import json
 from typing import Any
 
@@ -12,6 +13,8 @@ from inlet.errors import AlreadyProcessing, DatabaseUnavailable, LimitExceeded, 
 from inlet.messages import Model
 from inlet.settings import settings
 from tests.support.invocations import CLIENT, Context, api_event
+
+JSON = {"content-type": "application/json"}
 
 
 class Thing(Model):
@@ -62,18 +65,23 @@ def test_a_reply_is_camel_case_without_what_nobody_asked_for() -> None:
 
 
 def test_a_base64_body_is_the_same_body() -> None:
-    event = api_event("POST", "/things", body=json.dumps({"displayName": "é"}).encode())
+    event = api_event("POST", "/things", body=json.dumps({"displayName": "é"}).encode(), headers=JSON)
     assert event["isBase64Encoded"]
     assert call(event)[:2] == (200, {"displayName": "é", "size": 1})
 
 
 @pytest.mark.parametrize("base64_encoded", [False, True])
 def test_the_body_limit_counts_bytes_not_characters(base64_encoded: bool) -> None:
-    headers = {} if base64_encoded else {"content-type": "application/json"}
+    def post(body: bytes) -> tuple[int, Any, dict[str, str]]:
+        event = api_event("POST", "/things", body=body, headers=JSON)
+        if base64_encoded:
+            event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+        return call(event)
+
     fits = b'{"displayName":"' + "é".encode() * 131_063 + b'"}'
     assert len(fits) == 256 * 1024
-    assert call(api_event("POST", "/things", body=fits, headers=headers))[0] == 422
-    status, body, _ = call(api_event("POST", "/things", body=fits + b" ", headers=headers))
+    assert post(fits)[0] == 422
+    status, body, _ = post(fits + b" ")
     assert (status, body["error"]["code"]) == (413, "BAD_REQUEST")
 
 
@@ -93,6 +101,16 @@ def test_a_form_does_not_pass_for_json(content_type: str) -> None:
     assert call(api_event("POST", "/empty", headers={"content-type": content_type}))[0] == 200  # as curl sends no body
 
 
+@pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/x-www-form-urlencoded", "text/json"])
+def test_a_body_of_no_or_another_type_is_refused(content_type: str | None) -> None:
+    """A page of another origin may send such a body without asking: no preflight stands before it."""
+    headers = {} if content_type is None else {"content-type": content_type}
+    event = api_event("POST", "/things", json_body={"displayName": "a"})
+    event["headers"] = {name: value for name, value in event["headers"].items() if name != "content-type"} | headers
+    status, body, _ = call(event)
+    assert (status, body["error"]["code"]) == (415, "BAD_REQUEST")
+
+
 def test_an_endpoint_that_takes_forms_has_a_limit_for_them() -> None:
     app, headers = function(max_form_bytes=300_000), {"content-type": "multipart/form-data; boundary=x"}
     assert call(api_event("POST", "/empty", body=bytes(300_000), headers=headers), app)[0] == 200
@@ -109,7 +127,9 @@ def test_422_names_the_fields() -> None:
 
 
 def test_broken_utf8_is_400() -> None:
-    status, body, _ = call(api_event("POST", "/things", body=b'{"displayName":"\xff"}'))
+    event = api_event("POST", "/things", headers=JSON)
+    broken = base64.b64encode(b'{"displayName":"\xff"}').decode()
+    status, body, _ = call(event | {"body": broken, "isBase64Encoded": True})
     assert (status, body["error"]["message"]) == (400, "The request body is not UTF-8.")
 
 
@@ -146,6 +166,23 @@ def test_the_last_resort_holds_outside_the_resolver_too(monkeypatch: pytest.Monk
     assert headers["x-content-type-options"] == "nosniff"
 
 
+@pytest.mark.usefixtures("inlet_settings")
+def test_a_guard_is_asked_with_the_paths_parameters_before_a_key_is_claimed() -> None:
+    app, asked = api.Resolver(Family.IMAGE_JOBS), []
+
+    def guard(_event: api.Event, thing_id: str) -> None:
+        asked.append(thing_id)
+        raise Unauthorized
+
+    @app.post("/things/<thing_id>/make", guard=guard)
+    def make(thing_id: str) -> dict[str, Any]:
+        raise AssertionError("not reached")
+
+    key = {"idempotency-key": "a-key-of-22-characters-"}
+    assert call(api_event("POST", "/things/one/make", headers=key), app)[0] == 401
+    assert asked == ["one"]
+
+
 def test_an_unknown_path_is_404_in_the_envelope() -> None:
     assert call(api_event("GET", "/nowhere"))[:2] == (
         404,
@@ -157,15 +194,15 @@ def test_an_unknown_path_is_404_in_the_envelope() -> None:
     ("address", "network"),
     [
         ("203.0.113.7", "203.0.113.7"),
-        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
-        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
         ("::ffff:203.0.113.7", "203.0.113.7"),
     ],
 )
 def test_a_client_is_its_true_address(address: str, network: str) -> None:
     event = api_event("POST", "/api/upload", client=address, headers={"x-forwarded-for": "198.51.100.1"})
-    assert authentication.client_network(event) == network
+    assert authentication.client_networks(event)[0] == network
 
 
 def test_the_caller_is_the_user_the_token_or_the_address() -> None:

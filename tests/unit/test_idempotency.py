@@ -1,6 +1,7 @@
 """`Idempotency-Key` against a real table: replay, mismatch, in progress, takeover; and what the table gives away."""
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -8,13 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from inlet import idempotency, idempotency_keys_table
-from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest
+from inlet import idempotency, idempotency_keys_table, identifiers
+from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest, LimitExceeded
+from inlet.settings import settings
 from tests.support.invocations import api_event
 
 pytestmark = pytest.mark.usefixtures("inlet_settings")
 
-KEY = "0b8d3a3e-0001"
+KEY = "0b8d3a3e-0001-4000-8000-000000000001"
 SECRET = "secret-session-token"
 
 
@@ -23,6 +25,10 @@ def post(
 ) -> dict[str, Any]:
     headers = {"Idempotency-Key": key} | ({"X-Session-Token": token} if token else {})
     return api_event("POST", path, json_body=body or {"a": 1}, headers=headers, client=client)
+
+
+def replayed(event: dict[str, Any], compute: Callable[[], Any], guard: Callable[[], None] = lambda: None) -> Any:
+    return idempotency.replayed(event, compute, guard)
 
 
 class Work:
@@ -39,33 +45,34 @@ class Work:
 
 def test_the_first_answer_is_replayed() -> None:
     work = Work()
-    first = idempotency.replayed(post(), work)
+    first = replayed(post(), work)
     assert first == {"statusCode": 201, "body": f"{SECRET} 1", "headers": {"retry-after": "1"}}
-    assert idempotency.replayed(post(), work) == first
+    assert replayed(post(), work) == first
     assert work.calls == 1
 
 
 def test_a_base64_encoded_repeat_is_the_same_body() -> None:
     work, encoded = Work(), post()
     encoded["body"], encoded["isBase64Encoded"] = "eyJhIjogMX0=", True
-    assert idempotency.replayed(post(), work) == idempotency.replayed(encoded, work)
+    assert replayed(post(), work) == replayed(encoded, work)
 
 
 @pytest.mark.parametrize(
-    "change", [{"key": "other"}, {"client": "192.0.2.2"}, {"path": "/api/process"}, {"token": "t"}]
+    "change",
+    [{"key": "another-0001-4000-8000-0000"}, {"client": "192.0.2.2"}, {"path": "/api/process"}, {"token": "t"}],
 )
 def test_another_key_caller_or_endpoint_is_another_request(change: dict[str, Any]) -> None:
     work = Work()
-    idempotency.replayed(post(), work)
-    idempotency.replayed(post(**change), work)
+    replayed(post(), work)
+    replayed(post(**change), work)
     assert work.calls == 2
 
 
 def test_another_body_under_the_same_key_is_refused() -> None:
     work = Work()
-    idempotency.replayed(post(), work)
+    replayed(post(), work)
     with pytest.raises(IdempotencyMismatch):
-        idempotency.replayed(post(body={"a": 2}), work)
+        replayed(post(body={"a": 2}), work)
     assert work.calls == 1
 
 
@@ -75,12 +82,12 @@ def test_while_the_first_runs_the_second_waits_outside() -> None:
     def work() -> dict[str, Any]:
         for body in ({"a": 1}, {"a": 2}):
             try:
-                idempotency.replayed(post(body=body), Work())
+                replayed(post(body=body), Work())
             except (IdempotencyInProgress, IdempotencyMismatch) as error:
                 seen.append(type(error))
         return {"statusCode": 200, "body": ""}
 
-    idempotency.replayed(post(), work)
+    replayed(post(), work)
     assert seen == [IdempotencyInProgress, IdempotencyMismatch]
 
 
@@ -92,31 +99,31 @@ def test_a_dead_first_is_taken_over_when_its_lease_lapses(database: psycopg.Conn
         raise Died
 
     with pytest.raises(Died):
-        idempotency.replayed(post(), die)
+        replayed(post(), die)
     work = Work()
     with pytest.raises(IdempotencyInProgress):
-        idempotency.replayed(post(), work)
+        replayed(post(), work)
     database.execute("UPDATE idempotency_keys SET locked_until = now() - interval '1 second'")
     with pytest.raises(IdempotencyMismatch):
-        idempotency.replayed(post(body={"a": 2}), work)
-    assert idempotency.replayed(post(), work)["body"] == f"{SECRET} 1"
+        replayed(post(body={"a": 2}), work)
+    assert replayed(post(), work)["body"] == f"{SECRET} 1"
 
 
 def test_one_who_was_taken_over_does_not_overwrite(database: psycopg.Connection[Any]) -> None:
     def slow() -> dict[str, Any]:
         database.execute("UPDATE idempotency_keys SET locked_until = now() - interval '1 second'")
-        idempotency.replayed(post(), lambda: {"statusCode": 200, "body": "taken over"})
+        replayed(post(), lambda: {"statusCode": 200, "body": "taken over"})
         return {"statusCode": 200, "body": "slow"}
 
-    idempotency.replayed(post(), slow)
-    assert idempotency.replayed(post(), Work())["body"] == "taken over"
+    replayed(post(), slow)
+    assert replayed(post(), Work())["body"] == "taken over"
 
 
 @pytest.mark.parametrize("status", [400, 409, 422, 500])
 def test_a_refusal_is_not_kept(status: int) -> None:
     work = Work(status)
-    idempotency.replayed(post(), work)
-    idempotency.replayed(post(body={"a": 2}), work)
+    replayed(post(), work)
+    replayed(post(body={"a": 2}), work)
     assert work.calls == 2
 
 
@@ -125,24 +132,24 @@ def test_an_exception_frees_the_key() -> None:
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        idempotency.replayed(post(), broken)
-    assert idempotency.replayed(post(), Work())["statusCode"] == 201
+        replayed(post(), broken)
+    assert replayed(post(), Work())["statusCode"] == 201
 
 
 def test_after_a_day_the_answer_is_forgotten(database: psycopg.Connection[Any]) -> None:
     work = Work()
-    idempotency.replayed(post(), work)
+    replayed(post(), work)
     row = database.execute("SELECT expires_at - now() BETWEEN '23:59' AND '24:00' FROM idempotency_keys").fetchone()
     assert row == (True,)
     database.execute("UPDATE idempotency_keys SET expires_at = now() - interval '1 second'")
-    idempotency.replayed(post(body={"a": 2}), work)
+    replayed(post(body={"a": 2}), work)
     assert work.calls == 2
 
 
 def test_the_table_gives_nothing_away(database: psycopg.Connection[Any]) -> None:
-    idempotency.replayed(post(token="my-token"), Work())
+    replayed(post(token="my-token"), Work())
     rows = database.execute("SELECT * FROM idempotency_keys").fetchall()
-    stored = repr(rows) + bytes(rows[0][4]).decode("latin-1")
+    stored = repr(rows) + bytes(rows[0][5]).decode("latin-1")
     for secret in (SECRET, KEY, "my-token", "192.0.2.1", json.dumps({"a": 1})):
         assert secret not in stored
 
@@ -155,21 +162,66 @@ def test_reads_and_requests_without_a_key_touch_no_table(
     del without["headers"]["idempotency-key"]
     read["requestContext"]["http"]["method"] = "GET"
     for event in (without, without, read, read):
-        idempotency.replayed(event, work)
+        replayed(event, work)
     assert work.calls == 4
     assert database.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (0,)
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\x00b", "a\r\nb", "a\tb", "a\u200bb"])
-def test_a_key_is_short_and_printable(key: str) -> None:
+@pytest.mark.parametrize("key", ["", "1", "x" * 21, "x" * 256, "é" * 30, f"{KEY}\n", f"{KEY}!"])
+def test_without_a_user_a_key_cannot_be_guessed(key: str, database: psycopg.Connection[Any]) -> None:
     with pytest.raises(InvalidRequest):
-        idempotency.replayed(post(key), Work())
+        replayed(post(key), Work())
+    assert database.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (0,)
+
+
+def test_a_signed_in_user_may_choose_any_visible_key(database: psycopg.Connection[Any]) -> None:
+    def signed_in(key: str) -> dict[str, Any]:
+        return api_event("POST", "/x", json_body={}, headers={"Idempotency-Key": key}, claims={"sub": "ada"})
+
+    assert replayed(signed_in("1"), Work()) == replayed(signed_in("1"), Work())
+    for key in ("", "x" * 256, "a\x00b", "a\r\nb", "a\tb", "a\u200bb", "a b"):
+        with pytest.raises(InvalidRequest):
+            replayed(signed_in(key), Work())
+    assert database.execute("SELECT DISTINCT subject_hash FROM idempotency_keys").fetchall() == [
+        (identifiers.user_hash("ada"),)
+    ]
+
+
+def test_what_a_guard_refuses_writes_nothing_and_a_replay_is_not_asked(database: psycopg.Connection[Any]) -> None:
+    def refuse() -> None:
+        raise LimitExceeded(retry_after_seconds=1, next_allowed_at="")
+
+    work = Work()
+    first = replayed(post(), work)
+    assert replayed(post(), work, refuse) == first
+    inserted = "SELECT n_tup_ins FROM pg_stat_user_tables WHERE relname = 'idempotency_keys'"
+    database.execute("SELECT pg_stat_force_next_flush()")
+    before = database.execute(inserted).fetchone()
+    for number in range(100):
+        with pytest.raises(LimitExceeded):
+            replayed(post(f"{KEY}-{number}"), work, refuse)
+    assert database.execute(inserted).fetchone() == before
+    assert database.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (1,)
+    assert work.calls == 1
+
+
+def test_the_table_alone_opens_no_answer_even_to_who_guesses_the_key(
+    database: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader of the table who guesses key and caller has still not the server's secret."""
+    replayed(post(), Work())
+    monkeypatch.setenv("SERVER_SECRET", "another-secret-of-thirty-two-letters")
+    settings.reload()
+    work = Work()
+    assert replayed(post(), work)["body"] == f"{SECRET} 1"
+    assert work.calls == 1, "under another secret the row is not found, let alone read"
+    assert database.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (2,)
 
 
 def test_of_racing_claims_one_wins(database_url: str) -> None:
     """Twenty connections at once: one computes, the others are told to wait."""
     barrier = Barrier(20)
-    parameters = {"key_hash": "k", "request_hash": "r", "lease": 60, "keep": 24}
+    parameters = {"key_hash": "k", "request_hash": "r", "subject_hash": None, "lease": 60, "keep": 24}
 
     def claim(number: int) -> bool:
         with psycopg.connect(database_url, autocommit=True) as connection:

@@ -6,13 +6,19 @@ from inlet.errors import OF_A_SPEAKING_SESSION, InvalidRecording, NotUploaded, O
 from inlet.sniffing import HEAD_BYTES
 from inlet.speaking_sessions import messages, speaking_sessions_table
 from inlet.speaking_sessions.messages import RecordingReceived
+from inlet.speaking_sessions.rows import SpeakingSession
 
 app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False)
+
+
+def _session(event: api.Event, id: str) -> SpeakingSession:
+    return speaking_sessions_table.get(authentication.current_user(event), identifiers.canonical_uuid(id))
 
 
 @app.post(
     "/api/sessions/<id>/complete",
     security=api.SIGNED_IN,
+    guard=_session,
     raises=[*OF_A_SPEAKING_SESSION, NotUploaded, InvalidRecording],
 )
 def complete_speaking_session(id: str) -> RecordingReceived:
@@ -22,7 +28,7 @@ def complete_speaking_session(id: str) -> RecordingReceived:
     session are deleted. May be repeated: the answer is the same.
     """
     user = authentication.current_user(app.event)
-    session = speaking_sessions_table.get(user, identifiers.canonical_uuid(id))
+    session = _session(app.event, id)
     if session.status != "CREATED":
         return messages.received(session)
     try:

@@ -6,13 +6,25 @@ the session was never completed: the sweeper drops it with whatever lies under i
 
 from contextlib import suppress
 
-from inlet import api, authentication, forms, headers, identifiers, keys, object_deletions_table, request_body, storage
+from inlet import (
+    api,
+    authentication,
+    forms,
+    headers,
+    identifiers,
+    keys,
+    limits,
+    object_deletions_table,
+    request_body,
+    storage,
+)
 from inlet.answers import Family
 from inlet.authentication import User
 from inlet.errors import (
     FormTooLarge,
     InvalidDuration,
     InvalidRecording,
+    LimitExceeded,
     MissingAudio,
     RecordingTooLarge,
     SpeakingSessionNotFound,
@@ -21,6 +33,8 @@ from inlet.errors import (
     UserNotFound,
     ValidationFailed,
 )
+from inlet.limits import Limit
+from inlet.settings import settings
 from inlet.speaking_sessions import messages, speaking_sessions_table, users_table
 from inlet.speaking_sessions.media_types import EXTENSION_OF, sniffed_type
 from inlet.speaking_sessions.messages import RecordingAnnounced, RecordingReceived
@@ -35,15 +49,21 @@ LAMBDA_REQUEST_BYTES = 6 * 1024 * 1024
 app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False, max_form_bytes=LAMBDA_REQUEST_BYTES)
 
 
+def _limit(user: User) -> Limit:
+    return Limit.of("recording", [(user.sub, settings.recordings_per_day)], window_seconds=limits.DAY_SECONDS)
+
+
 @app.post(
     "/api/sessions",
     security=api.SIGNED_IN,
+    guard=lambda event: _limit(authentication.current_user(event)).check(),
     replies={201: RecordingAnnounced | RecordingReceived},
     openapi={"requestBody": CREATE_REQUEST},
     raises=[
         MissingAudio,
         InvalidDuration,
         InvalidRecording,
+        LimitExceeded,
         RecordingTooLarge,
         FormTooLarge,
         UnsupportedType,
@@ -106,6 +126,7 @@ def _announce(user: User, body: bytes) -> RecordingAnnounced:
 
 
 def _create(user: User, about: About, content_type: str, size: int) -> SpeakingSession:
+    _limit(user).require()
     user_id, session_id = users_table.ensure(user), identifiers.new_uuid()
     key = keys.recording(user_id, session_id, EXTENSION_OF[content_type])
     return speaking_sessions_table.create(

@@ -3,7 +3,7 @@
 from inlet import api, authentication
 from inlet.answers import Family
 from inlet.errors import OF_A_SESSION_FILE, PartsMismatch, UploadLost
-from inlet.upload_sessions import completion, upload_sessions_table
+from inlet.upload_sessions import completion, guards, upload_sessions_table
 from inlet.upload_sessions.messages import CompletedFile, CompleteRequest
 
 app = api.Resolver(Family.UPLOAD_SESSIONS)
@@ -12,6 +12,7 @@ app = api.Resolver(Family.UPLOAD_SESSIONS)
 @app.post(
     "/api/mocs/uploads/sessions/<session_id>/files/<file_id>/complete",
     security=api.SIGNED_IN,
+    guard=guards.require_owner,
     raises=[*OF_A_SESSION_FILE, PartsMismatch, UploadLost],
 )
 def complete_file(session_id: str, file_id: str, request: CompleteRequest) -> CompletedFile:

@@ -2,7 +2,9 @@
 
 from inlet import api, authentication, downloads, identifiers, limits
 from inlet.answers import Family
+from inlet.authentication import User
 from inlet.errors import FileTooLarge, InstructionMissing, LimitExceeded, UnsupportedType
+from inlet.limits import Limit
 from inlet.settings import settings
 from inlet.upload_sessions import upload_sessions_table
 from inlet.upload_sessions.messages import CreatedSession, DeclaredFile, Duplicate, SessionRequest
@@ -11,10 +13,16 @@ from inlet.upload_sessions.rules import MB, RULES
 app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
+def _limit(user: User) -> Limit:
+    subjects = [(user.sub, settings.upload_sessions_per_day)]
+    return Limit.of("upload-session", subjects, window_seconds=limits.DAY_SECONDS)
+
+
 @app.post(
     "/api/mocs/uploads/sessions",
     status=201,
     security=api.SIGNED_IN,
+    guard=lambda event: _limit(authentication.current_user(event)).check(),
     raises=[InstructionMissing, UnsupportedType, FileTooLarge, LimitExceeded],
 )
 def create_session(session: SessionRequest) -> CreatedSession:
@@ -25,8 +33,7 @@ def create_session(session: SessionRequest) -> CreatedSession:
     """
     user = authentication.current_user(app.event)
     _require_acceptable(session.files)
-    limit = settings.upload_sessions_per_day
-    limits.require("upload-session", user.sub, limit=limit, window_seconds=limits.DAY_SECONDS)
+    _limit(user).require()
 
     session_id, token = identifiers.new_uuid(), identifiers.new_token()
     part_size_bytes = RULES.part_bytes([file.size for file in session.files])

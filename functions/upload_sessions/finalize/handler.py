@@ -15,7 +15,7 @@ from inlet.errors import (
     StorageUnavailable,
     UploadSessionClosed,
 )
-from inlet.upload_sessions import upload_sessions_table, verification
+from inlet.upload_sessions import guards, upload_sessions_table, verification
 from inlet.upload_sessions.messages import FinalizedFile, FinalizedSession
 from inlet.upload_sessions.rows import UploadSession
 from inlet.upload_sessions.rules import RULES
@@ -26,6 +26,7 @@ app = api.Resolver(Family.UPLOAD_SESSIONS)
 @app.post(
     "/api/mocs/uploads/sessions/<session_id>/finalize",
     security=api.SIGNED_IN,
+    guard=guards.require_owner,
     raises=[*OF_AN_UPLOAD_SESSION, FilesIncomplete, ContentMismatch, FinalizeInProgress],
 )
 def finalize_session(session_id: str) -> FinalizedSession:

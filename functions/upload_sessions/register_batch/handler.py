@@ -3,14 +3,19 @@
 from inlet import answers, api, authentication
 from inlet.answers import Family
 from inlet.errors import OF_AN_UPLOAD_SESSION, InletError
-from inlet.upload_sessions import registration, upload_sessions_table
+from inlet.upload_sessions import guards, registration, upload_sessions_table
 from inlet.upload_sessions.messages import BatchError, BatchRequest, BatchResult, BatchResults
 from inlet.upload_sessions.registration import Registration
 
 app = api.Resolver(Family.UPLOAD_SESSIONS)
 
 
-@app.post("/api/mocs/uploads/sessions/<session_id>/files/batch", security=api.SIGNED_IN, raises=[*OF_AN_UPLOAD_SESSION])
+@app.post(
+    "/api/mocs/uploads/sessions/<session_id>/files/batch",
+    security=api.SIGNED_IN,
+    guard=guards.require_owner,
+    raises=[*OF_AN_UPLOAD_SESSION],
+)
 def register_batch(session_id: str, batch: BatchRequest) -> BatchResults:
     """Register many files.
 

@@ -3,7 +3,7 @@
 from inlet import api, authentication
 from inlet.answers import Family
 from inlet.errors import OF_AN_UPLOAD_SESSION, FileNotDeclared, InletError
-from inlet.upload_sessions import registration, upload_sessions_table
+from inlet.upload_sessions import guards, registration, upload_sessions_table
 from inlet.upload_sessions.messages import DeclaredFile, RegisteredFile
 
 app = api.Resolver(Family.UPLOAD_SESSIONS)
@@ -12,6 +12,7 @@ app = api.Resolver(Family.UPLOAD_SESSIONS)
 @app.post(
     "/api/mocs/uploads/sessions/<session_id>/files",
     security=api.SIGNED_IN,
+    guard=guards.require_owner,
     replies={201: RegisteredFile, 200: RegisteredFile},
     raises=[*OF_AN_UPLOAD_SESSION, FileNotDeclared],
 )

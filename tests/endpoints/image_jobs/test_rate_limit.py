@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from types import ModuleType
+from typing import Any
 
 import httpx
 import psycopg
@@ -79,7 +80,7 @@ def test_a_refusal_or_a_replay_does_not_count(limited: LocalStack) -> None:
         for _ in range(12):
             assert http.post("/api/upload", json={"email": "x", "type": "image/png"}).status_code == 422
             assert http.post("/api/upload", json={"email": EMAIL, "type": "image/gif"}).status_code == 415
-            assert post(http, **{"Idempotency-Key": "replayed"}).status_code == 201
+            assert post(http, **{"Idempotency-Key": "replayed-beyond-the-limit"}).status_code == 201
         for _ in range(9):
             assert post(http).status_code == 201
 
@@ -99,6 +100,48 @@ def test_one_subscriber_has_one_ipv6_network(
 
     assert [create(f"2001:db8:0:1::{host}") for host in ("1", "2", "ffff:3")] == [201, 201, 429]
     assert create("2001:db8:0:2::1") == 201
+
+
+@pytest.mark.usefixtures("inlet_settings")
+def test_a_customer_with_many_ipv6_networks_is_limited_as_one(
+    load_handler: Callable[[str], ModuleType], monkeypatch: pytest.MonkeyPatch, database: psycopg.Connection[Any]
+) -> None:
+    """A provider gives one customer a /56 or a /48: 256 or 65,536 networks. A refused call uses up nobody's share."""
+    monkeypatch.delenv("RATE_LIMIT_BYPASS", raising=False)
+    handler = load_handler("image_jobs/create").lambda_handler
+
+    def create(client: str) -> int:
+        body = {"email": EMAIL, "type": "image/png"}
+        event = invocations.api_event("POST", "/api/upload", json_body=body, client=client)
+        return int(handler(event, invocations.Context())["statusCode"])
+
+    one_56 = [create(f"2001:db8:0:{number:02x}::1") for number in range(40)]
+    assert one_56 == [201] * 30 + [429] * 10
+    for _ in range(100):
+        assert create("2001:db8:0:ff::1") == 429
+    assert create("2001:db8:0:100::1") == 201, "the next /56 of the same /48"
+    database.execute("UPDATE rate_limits SET count = 99 WHERE count > 30")
+    assert [create(f"2001:db8:0:{number:02x}00::1") for number in range(2, 4)] == [201, 429]
+    assert create("2001:db8:1::1") == 201, "another /48"
+
+
+def test_over_the_limit_a_fresh_key_writes_nothing_and_a_known_one_is_answered(limited: LocalStack) -> None:
+    def key(number: int) -> str:
+        return f"00000000-0000-4000-8000-{number:012}"
+
+    with client(limited, "127.0.0.40") as http, psycopg.connect(limited.database_url, autocommit=True) as database:
+        first = post(http, **{"Idempotency-Key": key(0)})
+        while post(http).status_code == 201:
+            pass
+        before = database.execute("SELECT count(*), max(expires_at) FROM idempotency_keys").fetchone()
+        for number in range(1, 30):
+            assert post(http, **{"Idempotency-Key": key(number)}).status_code == 429
+            wrong = {"X-Session-Token": "made up", "Idempotency-Key": key(number)}
+            assert http.post("/api/process", json={"uploadId": "none"}, headers=wrong).status_code == 404
+            theirs = http.post("/api/process", json={"uploadId": first.json()["uploadId"]}, headers=wrong)
+            assert theirs.status_code == 401
+        assert database.execute("SELECT count(*), max(expires_at) FROM idempotency_keys").fetchone() == before
+        assert post(http, **{"Idempotency-Key": key(0)}).json() == first.json()
 
 
 def test_an_undeclared_size_is_limited_at_confirmation(limited: LocalStack) -> None:
