@@ -103,7 +103,7 @@ export interface paths {
         put?: never;
         /**
          * Complete a file (Uppy)
-         * @description Assembles the file from its parts. May be repeated: the answer is the same.
+         * @description Assembles the file from its parts. May be repeated: the answer is the same. `location` only names the object: the signed-in endpoints give its owner a URL to read it.
          */
         post: operations["companion_complete"];
         delete?: never;
@@ -263,7 +263,7 @@ export interface paths {
         put?: never;
         /**
          * Process an upload
-         * @description Starts the workflow of a confirmed upload and returns at once; poll `GET /api/status/{jobId}`. A failed job may be processed again, three times in all.
+         * @description Starts the workflow of a confirmed upload and returns at once; poll `GET /api/status/{jobId}`. A failed job may be processed again, three times in all, unless the picture itself was refused.
          */
         post: operations["process_upload"];
         delete?: never;
@@ -2365,7 +2365,7 @@ export interface operations {
                     "application/json": components["schemas"]["JobError"];
                 };
             };
-            /** @description `IDEMPOTENCY_IN_PROGRESS`, `NOT_CONFIRMED`, `ALREADY_PROCESSING` */
+            /** @description `IDEMPOTENCY_IN_PROGRESS`, `NOT_CONFIRMED`, `ALREADY_PROCESSING`, `NOT_RETRYABLE` */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2394,6 +2394,15 @@ export interface operations {
             };
             /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `BUDGET_SPENT` */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2668,6 +2677,15 @@ export interface operations {
             };
             /** @description `IDEMPOTENCY_MISMATCH`, `VALIDATION_ERROR` */
             422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS` */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };
