@@ -1,0 +1,53 @@
+"""Which decoders see what a stranger sends: the one of the type that was recognised, of the four that are taken."""
+
+import io
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from inlet import imaging
+from inlet.errors import ImageRejected
+from tests.support import photographs
+
+TAKEN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "HEIF": "image/heic"}
+OTHERS = ["AVIF", "BMP", "DDS", "EPS", "GIF", "ICNS", "ICO", "JPEG2000", "PCX", "PPM", "SGI", "TGA", "TIFF"]
+
+
+@pytest.fixture
+def tried(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The lists of decoders that Pillow was allowed to try."""
+    allowed: list[list[str]] = []
+    opening = Image.open
+
+    def watched(content: Any, *, formats: list[str]) -> Image.Image:
+        allowed.append(list(formats))
+        return opening(content, formats=formats)
+
+    monkeypatch.setattr(Image, "open", watched)
+    return allowed
+
+
+@pytest.mark.parametrize("picture_format", TAKEN)
+def test_a_picture_meets_the_decoder_of_its_own_type_only(picture_format: str, tried: list[list[str]]) -> None:
+    content = photographs.photograph(picture_format=picture_format)
+    tried.clear()
+    imaging.inspect(content, TAKEN[picture_format])
+    imaging.prepare(content)
+    assert tried
+    assert all(len(decoders) == 1 for decoders in tried)
+    assert {decoder for (decoder,) in tried} == {picture_format}
+
+
+@pytest.mark.parametrize("picture_format", OTHERS)
+@pytest.mark.parametrize("declared", TAKEN.values())
+def test_any_other_kind_of_picture_meets_none(picture_format: str, declared: str, tried: list[list[str]]) -> None:
+    output = io.BytesIO()
+    try:
+        Image.new("RGB", (64, 64), "teal").save(output, picture_format)
+    except (KeyError, OSError):
+        pytest.skip(f"this Pillow cannot write {picture_format}")
+    tried.clear()
+    with pytest.raises(ImageRejected):
+        imaging.inspect(output.getvalue(), declared)
+    assert tried == []
