@@ -1,14 +1,16 @@
 """The type of a file by its first bytes: no library, no guess from a name.
 
 `sniff` names the type of a file's head, `matches` holds a declared MIME type against it. Both answer for any bytes and
-raise nothing. A type told by magic bytes stays the same however much more of the file is read; a later byte can still
-refute text.
+raise nothing. A type told by magic bytes stays the same however much more of the file is read, but that `image/heif` may turn out to
+be one of its kinds; a later byte can still refute text.
 """
 
 import codecs
 import json
 import re
 from typing import Final
+
+from inlet import heif
 
 HEAD_BYTES: Final = 16 * 1024
 """How much of a file is enough: an ADTS frame (8 KB at most) and the header of the next one fit in."""
@@ -46,7 +48,7 @@ _RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
 _IFF: Final = {b"AIFF": "audio/aiff", b"AIFC": "audio/aiff"}
 
 # ISO/IEC 23008-12: `hei…` are still HEVC pictures, `hev…` sequences of them. `mif1` and `msf1` name only the
-# structure, so a codec's brand decides.
+# structure: a codec's brand decides, and where there is none, the items themselves.
 _HEIC_BRANDS: Final = frozenset({b"heic", b"heix", b"heim", b"heis"})
 _HEIC_SEQUENCE_BRANDS: Final = frozenset({b"hevc", b"hevx", b"hevm", b"hevs"})
 _AVIF_BRANDS: Final = frozenset({b"avif", b"avis"})
@@ -126,10 +128,21 @@ def _sniff_iso_media(head: bytes) -> str | None:
     if major in _HEIC_BRANDS or (major == b"mif1" and brands & _HEIC_BRANDS):
         return "image/heic"
     if major in (b"mif1", b"msf1"):
-        return "image/heif"
+        return _sniff_heif_items(head) if major == b"mif1" else "image/heif"
     if major.startswith((b"3gp", b"3g2")):
         return "audio/3gpp"
     return "audio/mp4" if major.startswith(_MP4_BRANDS) else None
+
+
+def _sniff_heif_items(head: bytes) -> str:
+    """Name a still picture by the codec of its primary item; `image/heif` where the head does not tell it."""
+    try:
+        kinds = heif.read(head).coded_kinds()
+    except ValueError:
+        return "image/heif"
+    if kinds and kinds <= heif.HEVC:
+        return "image/heic"
+    return "image/avif" if kinds == {b"av01"} else "image/heif"
 
 
 def _ebml_doctype(head: bytes) -> bytes:
