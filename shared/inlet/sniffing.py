@@ -1,8 +1,8 @@
 """The type of a file by its first bytes: no library, no guess from a name.
 
 `sniff` names the type of a file's head, `matches` holds a declared MIME type against it. Both answer for any bytes and
-raise nothing. A type told by magic bytes stays the same however much more of the file is read, but that `image/heif` may turn out to
-be one of its kinds; a later byte can still refute text.
+raise nothing. A type told by magic bytes stays the same however much more of the file is read; only `image/heif`, a
+picture of an unknown codec, may then get a name. A later byte can still refute text.
 """
 
 import codecs

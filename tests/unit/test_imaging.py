@@ -104,16 +104,18 @@ class TestInspect:
     @pytest.mark.parametrize("picture_format", TYPES)
     def test_a_file_cut_anywhere_is_refused(self, picture_format: str) -> None:
         whole = photographs.photograph(picture_format=picture_format, metadata=True)
+        end = len(whole) - (2 if picture_format == "JPEG" else 0)  # a JPEG's end marker may be missing
         for length in range(1, len(whole) // 2, 37):
             refusal(whole[:length], TYPES[picture_format])
-        for length in (*range(len(whole) * 2 // 3, len(whole), 37), *range(len(whole) - 20, len(whole))):
+        for length in (*range(len(whole) * 2 // 3, end, 37), *range(end - 18, end)):
             assert "incomplete" in refusal(whole[:length], TYPES[picture_format])
 
     @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"restart_marker_rows": 1}])
     def test_a_reduced_jpeg_decode_misses_no_truncation(self, options: dict[str, object]) -> None:
         """The proof that decoding an eighth is enough: wherever the full decoder fails, `inspect` does."""
         whole = photographs.saved(photographs.noise(400, 240), "JPEG", quality=60, **options)
-        for length in (*range(200, len(whole), 211), *range(len(whole) - 40, len(whole))):
+        end = len(whole) - 2
+        for length in (*range(200, end, 211), *range(end - 38, end)):
             with pytest.raises(OSError):
                 decoded(whole[:length])
             refusal(whole[:length], "image/jpeg")
