@@ -1,7 +1,7 @@
 # Everything a person or CI does with the project. Needs python3 (3.8 or newer), make and a package registry;
 # uv, Python 3.13 and all tools come by themselves, into .uv/ and .venv/, from uv.lock.
 
-UV_VERSION := 0.13.9
+UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' uv.requirements.txt)
 UV := $(CURDIR)/.uv/$(UV_VERSION)/bin/uv
 RUNNABLE := .venv/.runnable
 SYNCED := .venv/.synced
@@ -25,7 +25,7 @@ unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements lint-web format \
+.PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements lint-web audit format \
 	openapi requirements build sbom bench deploy clean
 
 help: ## list the targets
@@ -71,6 +71,9 @@ lint-requirements: $(SYNCED)
 lint-web: node_modules/.installed
 	PATH="$(CURDIR)/$(BIN):$$PATH" npm run --silent check
 
+audit: $(SYNCED) ## hold every locked package against the known advisories, where their services can be reached
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(PYTHON) -m scripts.audit
+
 format: $(SYNCED) node_modules/.installed ## format the code and repair what ruff and biome can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -105,6 +108,8 @@ clean: ## remove what was built and what the local stack keeps; tools stay
 
 ## Tools
 
+UV_FROM_PIP := --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement uv.requirements.txt
+
 # An uv of the right version on PATH is used as it is; a machine whose venv lacks pip (Debian splits it off) uses pip alone.
 $(UV):
 	@echo "Fetching uv $(UV_VERSION) into .uv/"
@@ -112,17 +117,17 @@ $(UV):
 	@if uv --version 2>/dev/null | grep -q '^uv $(UV_VERSION)\b'; then \
 		mkdir -p $(@D) && ln -s "$$(command -v uv)" $@; \
 	elif python3 -c 'import ensurepip, venv' 2>/dev/null; then \
-		python3 -m venv $(@D)/.. && $(@D)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); \
+		python3 -m venv $(@D)/.. && $(@D)/python -m pip install $(UV_FROM_PIP); \
 	elif python3 -m pip --version >/dev/null 2>&1; then \
-		python3 -m pip install --quiet --disable-pip-version-check --target $(@D)/.. uv==$(UV_VERSION); \
+		python3 -m pip install --target $(@D)/.. $(UV_FROM_PIP); \
 	else \
 		echo "python3 has neither venv nor pip: install one of them (Debian: python3-venv), or uv $(UV_VERSION)" >&2; exit 1; \
 	fi
 	@test -x $@
 
-# node and npm come from a wheel in uv.lock.
+# node and npm come from a wheel in uv.lock. No package needs its install script, and none is let run one.
 node_modules/.installed: package.json package-lock.json $(SYNCED)
-	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --silent --no-audit --no-fund
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --ignore-scripts --silent --no-audit --no-fund
 	@touch $@
 
 # `make run` waits only for what it needs; inexact, so that it does not take away what the other targets brought.
