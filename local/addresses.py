@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from local.stack import PROJECT, S3_SETTINGS, LocalStack
-from local_aws import s3_server
+from local.stack import PROJECT, S3_SETTINGS, LocalStack, storage_client
+from local_aws.secret_files import write_private
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -60,9 +60,7 @@ class Addresses:
     @property
     def storage(self) -> "S3Client":
         """A boto3 client of the stack's storage."""
-        return s3_server.client(
-            self.s3["S3_ENDPOINT_URL"], self.s3["S3_ACCESS_KEY_ID"], self.s3["S3_SECRET_ACCESS_KEY"]
-        )
+        return storage_client(self.s3)
 
     def save(self) -> None:
         """Write the addresses down for the other commands."""
@@ -76,5 +74,4 @@ class Addresses:
 
 def write_json(file: Path, content: object) -> None:
     """Write a file readable by its owner only: it holds addresses and keys."""
-    file.touch(mode=0o600)
-    file.write_text(json.dumps(content, indent=2) + "\n")
+    write_private(file, json.dumps(content, indent=2) + "\n")

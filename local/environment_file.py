@@ -8,9 +8,9 @@ AWS must be named here, or the function would see the unresolved reference.
 """
 
 from local.stack import SERVER_ADDRESSES, LocalStack
+from local_aws.container_bridge import HOST_FROM_CONTAINER
 from local_aws.ports import HOST
 
-HOST_FROM_CONTAINER = "host.docker.internal"
 AS_THEY_ARE = ("BUCKET", "S3_REGION", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "STAGE", "GENERATOR")
 SECRETS = ("GEMINI_API_KEY", "POSTHOG_API_KEY")
 

@@ -5,8 +5,7 @@ import tempfile
 from pathlib import Path
 
 from local.addresses import Addresses, environment
-from local.stack import DEFAULTS, MIGRATE, PROJECT
-from local_aws.loopback import isolated
+from local.stack import DEFAULTS, MIGRATE, PROJECT, settings_of_functions
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
 
@@ -20,9 +19,10 @@ def migrate() -> int:
             return 1
         given["DATABASE_URL"] = running.database_url
     with tempfile.TemporaryDirectory() as scratch:
+        template = Template(PROJECT / "template.yaml")
         sandboxes = Sandboxes(
-            Template(PROJECT / "template.yaml").functions,
-            isolated(DEFAULTS | given),
+            template.functions,
+            settings_of_functions(template, DEFAULTS | given),
             log=Path(scratch) / "functions.log",
             shared=PROJECT / "shared",
         )

@@ -18,6 +18,7 @@ from local.stack import LocalStack
 from local_aws.children import PartFailed
 from local_aws.container_bridge import ContainerBridge, bridge_address
 from local_aws.gateway import PortInUse
+from local_aws.secret_files import private_directory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -94,8 +95,7 @@ def say(line: str) -> None:
 @contextmanager
 def only_one() -> "Iterator[Path]":
     """Hold the directory: two stacks on one would ruin its data. The kernel lets go when the process ends."""
-    directory = home()
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = private_directory(home())
     with (directory / "lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,7 +13,7 @@ from local_aws.api_event import HttpRequest
 from local_aws.children import PartFailed
 from local_aws.ports import remembered_ports
 from local_aws.postgres import Postgres
-from local_aws.s3_server import S3Server
+from local_aws.s3_server import Keys, S3Server
 from local_aws.secret_files import remembered_secret
 from local_aws.stack import Stack
 from local_aws.template import Template
@@ -62,7 +62,8 @@ class LocalStack(Stack):
 
     `DATABASE_URL` uses a database that is already there instead of starting Postgres; the four S3 settings together use
     a bucket that is already there instead of starting an S3 server. `PORT` 0 takes a free one. `SCHEDULE_SECONDS` is
-    the rate of every schedule in place of the template's; 0 switches them off.
+    the rate of every schedule in place of the template's; 0 switches them off. Functions get those settings that they
+    read, and no other.
     """
 
     def __init__(
@@ -77,11 +78,12 @@ class LocalStack(Stack):
         directory = directory.resolve()
         settings = DEFAULTS | {"SERVER_SECRET": remembered_secret(directory / "server-secret")} | dict(settings)
         self.bucket = settings["BUCKET"]
+        template = Template(PROJECT / "template.yaml", stack_name, _parameters(settings), {"Bucket": self.bucket})
         super().__init__(
-            Template(PROJECT / "template.yaml", stack_name, _parameters(settings), {"Bucket": self.bucket}),
+            template,
             directory,
             shared=PROJECT / "shared",
-            environment=settings,
+            environment=settings_of_functions(template, settings),
             postgres=None if settings.get("DATABASE_URL") else _postgres(directory, durable=durable),
             s3=None if _has_storage(settings) else S3Server(directory / "s3"),
             port=_port(settings),
@@ -100,11 +102,7 @@ class LocalStack(Stack):
     @property
     def storage(self) -> "S3Client":
         """A boto3 client of the stack's storage."""
-        return s3_server.client(
-            self.environment["S3_ENDPOINT_URL"],
-            self.environment["S3_ACCESS_KEY_ID"],
-            self.environment["S3_SECRET_ACCESS_KEY"],
-        )
+        return storage_client(self.environment)
 
     @property
     def server_urls(self) -> list[str]:
@@ -117,8 +115,8 @@ class LocalStack(Stack):
         if self.s3:
             known |= {
                 "S3_ENDPOINT_URL": self.s3.endpoint_url,
-                "S3_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
-                "S3_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
+                "S3_ACCESS_KEY_ID": self.s3.keys.access_key_id,
+                "S3_SECRET_ACCESS_KEY": self.s3.keys.secret_access_key,
                 "S3_REGION": s3_server.REGION,
             }
         return known
@@ -126,6 +124,27 @@ class LocalStack(Stack):
     def shown_path(self, request: HttpRequest) -> str:
         """Return a request's path without what gives access."""
         return _CAPABILITY.sub(r"\1…", request.raw_path)
+
+
+def settings_of_functions(template: Template, settings: Mapping[str, str]) -> dict[str, str]:
+    """Return those settings that a function reads: the code names them, or the template.
+
+    The rest of a developer's shell, tokens among it, is kept from code that decodes strangers' files.
+    """
+    names = set(re.findall(r'"([A-Z][A-Z0-9_]+)"', (PROJECT / "shared" / "inlet" / "settings.py").read_text()))
+    names |= {name for function in template.functions.values() for name in function.environment}
+    return {name: value for name, value in settings.items() if name in names}
+
+
+def storage_client(settings: Mapping[str, str]) -> "S3Client":
+    """Return a boto3 client of the storage that the S3 settings name."""
+    keys = Keys(settings["S3_ACCESS_KEY_ID"], settings["S3_SECRET_ACCESS_KEY"])
+    return s3_server.client(settings["S3_ENDPOINT_URL"], keys)
+
+
+def is_on(setting: str | None) -> bool:
+    """Return whether a setting switches something on, as the functions read it."""
+    return (setting or "").lower() in ("1", "true", "yes")
 
 
 def _parameters(settings: Mapping[str, str]) -> dict[str, str]:

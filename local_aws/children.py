@@ -11,6 +11,8 @@ from signal import SIGINT, SIGKILL, SIGTERM, Signals
 
 import psutil
 
+from local_aws.loopback import of_the_machine
+
 LEASH = Path(__file__).with_name("leash.py")
 
 # The kernel ties a death signal to the *thread* that started the child. All children are started from this one thread,
@@ -49,6 +51,7 @@ class Child:
         return subprocess.Popen(
             leashed(command, self._stop_signal, directory if leave_root else None),
             cwd=directory,
+            env=of_the_machine(),
             stdin=subprocess.DEVNULL,
             stdout=self._log.open("ab"),
             stderr=subprocess.STDOUT,

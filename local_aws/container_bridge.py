@@ -17,6 +17,7 @@ import psutil
 from local_aws.ports import HOST
 
 BRIDGE = "docker0"
+HOST_FROM_CONTAINER = "host.docker.internal"
 CHUNK = 65536
 
 

@@ -25,6 +25,8 @@ def leave_root(directory: Path) -> None:
         nobody = pwd.getpwnam("nobody")
         for path in (directory, *directory.rglob("*")):
             os.chown(path, nobody.pw_uid, nobody.pw_gid, follow_symlinks=False)
+        for folder in directory.parents[:2]:  # the server's and the stack's own: let `nobody` pass, not look around
+            folder.chmod(folder.stat().st_mode | 0o001)
         os.setgroups([])
         os.setgid(nobody.pw_gid)
         os.setuid(nobody.pw_uid)

@@ -2,6 +2,8 @@
 
 import json
 import sysconfig
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +14,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local_aws import cloudformation
 from local_aws.children import Child, end_orphans
 from local_aws.ports import HOST, remembered_ports
+from local_aws.s3_security import close_inner_ports
+from local_aws.secret_files import private_directory, remembered_secret, write_private
 from local_aws.server import Server
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PROGRAM = Path(sysconfig.get_path("scripts")) / "weed"
-ACCESS_KEY_ID = "local"
-SECRET_ACCESS_KEY = "local-secret"  # noqa: S105 - guards nothing but this machine's own scratch data
 REGION = cloudformation.REGION
 PROBE = "is-it-ready"
 
@@ -27,6 +29,14 @@ PROBE = "is-it-ready"
 LISTENERS = [
     f"{name}.{kind}" for name in ("master", "volume", "filer", "s3", "admin") for kind in ("port", "port.grpc")
 ]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A pair of keys that requests are signed with."""
+
+    access_key_id: str
+    secret_access_key: str
 
 
 class S3Server(Server):
@@ -46,19 +56,29 @@ class S3Server(Server):
         """Where clients reach the server, and the host presigned URLs carry."""
         return f"http://{HOST}:{self._ports['s3.port']}"
 
+    @cached_property
+    def keys(self) -> Keys:
+        """The identity's keys: random, and the same after a restart."""
+        return Keys(*(remembered_secret(self._directory / name) for name in ("access-key-id", "secret-access-key")))
+
+    def client(self) -> "S3Client":
+        """Return a boto3 client of this server."""
+        return client(self.endpoint_url, self.keys)
+
     def launch(self) -> Child:
         """Start the server on the ports of its last start."""
-        self._data.mkdir(parents=True, exist_ok=True)
+        private_directory(self._directory)
+        private_directory(self._data)
         end_orphans("weed", self._data)
         self._ports = remembered_ports(self._directory / "ports.json", LISTENERS)
         identity = self._directory / "identity.json"
-        identity.write_text(json.dumps(_identities()))
+        write_private(identity, json.dumps(_identities(self.keys)))
+        close_inner_ports(self._data)
         return Child(
             self.part,
             [
-                # A developer's own AWS keys would become an administrator's of this server.
-                *("/usr/bin/env", "-u", "AWS_ACCESS_KEY_ID", "-u", "AWS_SECRET_ACCESS_KEY"),
-                *(PROGRAM, "mini", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}"),
+                # Only S3 is spoken to from outside: without `disableHttp`, filer and master serve every web page.
+                *(PROGRAM, "mini", "-disableHttp", "-dir=.", f"-ip={HOST}", f"-ip.bind={HOST}"),
                 *(f"-{listener}={port}" for listener, port in self._ports.items()),
                 *("-s3.port.iceberg=0", "-s3.port.lance=0", f"-s3.config={identity}"),
                 *("-s3.localSocket=s3.sock", "-filer.localSocket=filer.sock", "-volume.preStopSeconds=0"),
@@ -72,7 +92,7 @@ class S3Server(Server):
 
     def is_ready(self) -> bool:
         """Return whether an object can be written and read: the S3 port answers well before what keeps the bytes."""
-        storage = client(self.endpoint_url)
+        storage = self.client()
         try:
             ensure_bucket(storage, PROBE, [])
             storage.put_object(Bucket=PROBE, Key=PROBE, Body=b"ready")
@@ -91,16 +111,14 @@ class S3Server(Server):
                 socket.unlink(missing_ok=True)
 
 
-def client(
-    endpoint_url: str, access_key_id: str = ACCESS_KEY_ID, secret_access_key: str = SECRET_ACCESS_KEY
-) -> "S3Client":
+def client(endpoint_url: str, keys: Keys) -> "S3Client":
     """Return a boto3 client that reports a failure at once instead of trying again."""
     return boto3.client(
         "s3",
         endpoint_url=endpoint_url,
         region_name=REGION,
-        aws_access_key_id=access_key_id,
-        aws_secret_access_key=secret_access_key,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
         config=Config(proxies={}, retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
     )
 
@@ -113,12 +131,12 @@ def ensure_bucket(storage: "S3Client", bucket: str, cors_rules: list[Any]) -> No
         storage.put_bucket_cors(Bucket=bucket, CORSConfiguration={"CORSRules": cors_rules})
 
 
-def _identities() -> dict[str, Any]:
+def _identities(keys: Keys) -> dict[str, Any]:
     return {
         "identities": [
             {
                 "name": "local",
-                "credentials": [{"accessKey": ACCESS_KEY_ID, "secretKey": SECRET_ACCESS_KEY}],
+                "credentials": [{"accessKey": keys.access_key_id, "secretKey": keys.secret_access_key}],
                 "actions": ["Admin", "Read", "Write", "List", "Tagging"],
             }
         ]

@@ -20,6 +20,7 @@ from multiprocessing import forkserver
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local_aws.loopback import isolated, of_the_machine
 from local_aws.sandbox_worker import Invocation, serve
 from local_aws.sources import Sources, Version
 from local_aws.template import Function
@@ -30,16 +31,24 @@ if TYPE_CHECKING:
 REQUEST_LIMIT = 6_291_456  # bytes of a synchronous invocation's event
 INIT_SECONDS = 30  # Lambda allows 10; a busy two-core machine may need more
 STOP_SECONDS = 10
-# What a function may know of the machine it runs on; the rest of a developer's shell is none of its business.
-OF_THE_MACHINE = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "SSL_CERT_FILE", "PYTHONDONTWRITEBYTECODE")
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["local_aws.preload", "local_aws.sandbox_worker"])
 
 
 def start_fork_server() -> None:
-    """Begin its imports now; otherwise the first sandbox would wait for them."""
-    forkserver.ensure_running()
+    """Begin its imports now; otherwise the first sandbox would wait for them.
+
+    What a process is started with can be read in /proc for as long as it runs, by its children too: so it starts with
+    the machine's variables only.
+    """
+    whole = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(of_the_machine())
+        forkserver.ensure_running()
+    finally:
+        os.environ.update(whole)
 
 
 class EventTooLarge(Exception):
@@ -165,8 +174,8 @@ class Sandboxes:
         report: Callable[[Outcome], None] = lambda _: None,
     ) -> None:
         self._functions = functions
-        machine = {name: os.environ[name] for name in OF_THE_MACHINE if name in os.environ}
-        self._environment = machine | dict(environment)
+        start_fork_server()
+        self._environment = isolated(of_the_machine()) | dict(environment)
         self._sources = Sources()
         self._log = log
         self._shared = shared

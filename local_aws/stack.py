@@ -4,7 +4,8 @@ The servers and the engine start side by side. The function that migrates the da
 schedules and the API open when everything answers.
 """
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,7 @@ from local_aws.postgres import Postgres
 from local_aws.s3_server import S3Server
 from local_aws.sandboxes import Outcome, Sandboxes, start_fork_server
 from local_aws.schedules import Schedules
+from local_aws.secret_files import private_directory
 from local_aws.template import Template
 
 if TYPE_CHECKING:
@@ -27,10 +29,10 @@ if TYPE_CHECKING:
 
 
 class Stack:
-    """One stack, which keeps its log in `directory`.
+    """One stack, which keeps its log in `directory`, for its owner alone.
 
     shared            the folder that is on every function's path: what its layer holds
-    environment       variables of every function, over the template's
+    environment       variables of every function, over the template's; of the shell's they see none but the machine's
     postgres, s3      servers to start with the stack and to stop with it; without one, functions use another
     port              the API's; 0 takes a free one
     migrate_with      the logical id of a function that must succeed before the API opens
@@ -69,7 +71,7 @@ class Stack:
         self._own_words = own_words or {}
         self._report = report
         self._engine: WorkflowEngine | None = None
-        self._stopping: list[Callable[[], None]] = []
+        self._stopping: list[Callable[[], object]] = []
 
     # What it offers
 
@@ -100,8 +102,8 @@ class Stack:
         known = {
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
-            "AWS_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": self.s3.keys.access_key_id if self.s3 else "none",
+            "AWS_SECRET_ACCESS_KEY": self.s3.keys.secret_access_key if self.s3 else "none",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         if self._postgres:
@@ -121,11 +123,14 @@ class Stack:
     def start(self) -> Self:
         """Start everything; on failure stop what had started and raise `PartFailed`.
 
-        From here on this process has no AWS account and no proxy on its way to this machine (`loopback`).
+        From here on this process has no AWS account and no proxy on its way to this machine (`loopback`). Until the
+        stack stops, all files that this process and its children make are for their owner alone.
         """
         isolate_process()
-        self._directory.mkdir(parents=True, exist_ok=True)
+        before = os.umask(0o077)
+        self._stopping.append(lambda: os.umask(before))
         try:
+            private_directory(self._directory)
             self._start()
         except BaseException:
             self.stop()
@@ -207,9 +212,9 @@ class Stack:
     def _make_buckets(self) -> None:
         if self.s3 is None:
             return
-        port = self.url.rpartition(":")[2]
-        pages = [f"http://{HOST}:{port}", f"http://localhost:{port}"]  # the stack's own, on a port of its own
-        storage = s3_server.client(self.s3.endpoint_url)
+        names = (HOST, "localhost")
+        pages = [f"http://{name}:{self._gateway.port}" for name in names]  # the stack's own, on a port of its own
+        storage = self.s3.client()
         for bucket, rules in self.template.buckets.items():
             open_rules = [rule | {"AllowedOrigins": [*rule["AllowedOrigins"], *pages]} for rule in rules]
             s3_server.ensure_bucket(storage, bucket, open_rules)

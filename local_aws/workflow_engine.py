@@ -11,19 +11,22 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from botocore.config import Config
 from moto.core.config import default_user_config
-from moto.moto_server.threaded_moto_server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import lambda_eval_utils
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+from werkzeug.serving import make_server
 
 from local_aws.cloudformation import ACCOUNT, REGION
+from local_aws.engine_door import EngineDoor
 from local_aws.ports import HOST
 from local_aws.sandboxes import Outcome
 from local_aws.template import Function, StateMachine
@@ -36,7 +39,7 @@ Invoke = Callable[[str, Any], Outcome]
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/local"
 
 # moto keeps its state per process, so several stacks in one process (tests) share it. Function ARNs carry the stack's
-# name; this says which stack's sandboxes an ARN means.
+# name; this says which stack's sandboxes an ARN means. Only functions that a machine of the template names are here.
 _functions: dict[str, tuple[Invoke, str]] = {}
 
 
@@ -45,18 +48,23 @@ class WorkflowEngine:
 
     def __init__(self, state_machines: list[StateMachine], functions: Mapping[str, Function], invoke: Invoke) -> None:
         self._state_machines = state_machines
-        self._functions = {function.arn: (invoke, name) for name, function in functions.items()}
-        self._server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
+        definitions = " ".join(machine.definition for machine in state_machines)
+        self._functions = {
+            function.arn: (invoke, name) for name, function in functions.items() if f'"{function.arn}"' in definitions
+        }
+        self._door = EngineDoor(DomainDispatcherApplication(create_backend_app))
+        self._server = make_server(HOST, 0, self._door, threaded=True, request_handler=MotoRequestHandler)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="workflow-engine", daemon=True)
 
     @property
     def endpoint_url(self) -> str:
-        """Where StartExecution is answered."""
-        return "http://{}:{}".format(*self._server.get_host_and_port())
+        """Where StartExecution is answered, for those who are told; it is a secret of this start."""
+        return f"http://{HOST}:{self._server.server_port}{self._door.path}"
 
     def start(self) -> Self:
         """Listen, and create the state machines."""
         _functions.update(self._functions)
-        self._server.start()
+        self._thread.start()
         for machine in self._state_machines:
             self.client().create_state_machine(name=machine.name, definition=machine.definition, roleArn=ROLE)
         return self
@@ -65,11 +73,14 @@ class WorkflowEngine:
         """Stop what runs, forget the state machines, close the endpoint."""
         client = self.client()
         for machine in self._state_machines:
-            running = client.list_executions(stateMachineArn=machine.arn, statusFilter="RUNNING")["executions"]
-            for execution in running:
-                client.stop_execution(executionArn=execution["executionArn"], error="Stopped")
-            client.delete_state_machine(stateMachineArn=machine.arn)
-        self._server.stop()
+            with suppress(client.exceptions.StateMachineDoesNotExist):  # somebody has deleted it already
+                running = client.list_executions(stateMachineArn=machine.arn, statusFilter="RUNNING")["executions"]
+                for execution in running:
+                    client.stop_execution(executionArn=execution["executionArn"], error="Stopped")
+                client.delete_state_machine(stateMachineArn=machine.arn)
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
         for arn in self._functions:
             _functions.pop(arn, None)
 
@@ -89,9 +100,13 @@ class _LambdaClient:
     """As much of boto3's Lambda client as moto's Task state uses."""
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's spelling
-        """Run the function behind the ARN in its stack's sandboxes."""
-        invoke, name = _functions[FunctionName]
-        outcome = invoke(name, json.loads(Payload))
+        """Run the function behind the ARN in its stack's sandboxes, if its template's state machines name it."""
+        if known := _functions.get(FunctionName):
+            invoke, name = known
+            outcome = invoke(name, json.loads(Payload))
+        else:
+            words = f"No state machine of the template names {FunctionName}."
+            outcome = Outcome(FunctionName, "", 0, error={"errorType": "AccessDeniedException", "errorMessage": words})
         answer = outcome.payload if outcome.error is None else outcome.error
         response = {"StatusCode": 200, "Payload": io.BytesIO(json.dumps(answer).encode())}
         return response if outcome.error is None else response | {"FunctionError": "Unhandled"}

@@ -134,7 +134,7 @@ def make_bucket(s3: S3Server) -> Callable[[], str]:
 
     def make() -> str:
         name = f"bucket-{next(_numbers)}"
-        s3_server.ensure_bucket(s3_server.client(s3.endpoint_url), name, [ANY_ORIGIN])
+        s3_server.ensure_bucket(s3.client(), name, [ANY_ORIGIN])
         return name
 
     return make
@@ -164,7 +164,7 @@ def own_bucket(make_bucket: Callable[[], str], used_buckets: list[str], storage:
 @pytest.fixture(scope="session")
 def storage(s3: S3Server) -> "S3Client":
     """A boto3 client of this worker's S3 server."""
-    return s3_server.client(s3.endpoint_url)
+    return s3.client()
 
 
 @pytest.fixture

@@ -72,5 +72,5 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def bucket(s3: S3Server) -> str:
-    s3_server.ensure_bucket(s3_server.client(s3.endpoint_url), "photos", [])
+    s3_server.ensure_bucket(s3.client(), "photos", [])
     return "photos"

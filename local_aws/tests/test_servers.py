@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -20,7 +21,7 @@ from local_aws.children import PartFailed, wait_for_end
 from local_aws.container_bridge import ContainerBridge
 from local_aws.ports import free_port, is_free, remembered_ports
 from local_aws.postgres import Postgres
-from local_aws.s3_server import S3Server
+from local_aws.s3_server import Keys, S3Server
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +129,37 @@ def test_children_die_with_their_parent_however_it_dies(tmp_path: Path) -> None:
     assert not wait_for_end([child], seconds=5)
 
 
+def test_every_s3_server_has_keys_of_its_own(s3: S3Server, tmp_path: Path) -> None:
+    other = S3Server(tmp_path)
+    assert other.keys == S3Server(tmp_path).keys  # after a restart too
+    assert not {*vars(other.keys).values()} & {*vars(s3.keys).values()}
+    for file in tmp_path.iterdir():
+        assert file.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is left behind")
+def test_nobody_reaches_the_data_where_the_kernel_forbids_namespaces() -> None:
+    script = (
+        "import os, sys; from pathlib import Path; from local_aws.leash import leave_root\n"
+        "del os.unshare; leave_root(Path(sys.argv[1])); print((Path(sys.argv[1]) / 'PG_VERSION').read_text())\n"
+        "try: os.listdir(Path(sys.argv[1]).parent)\n"
+        "except PermissionError: print('no more')"
+    )
+    with tempfile.TemporaryDirectory(dir="/tmp") as stack:
+        data = Path(stack) / "postgres" / "data"
+        data.mkdir(mode=0o700, parents=True)
+        data.parent.chmod(0o700)
+        (data / "PG_VERSION").write_text("18")
+        arguments = [sys.executable, "-c", script, str(data)]
+        done = subprocess.run(arguments, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["18", "no more"]
+
+
 def test_s3_does_not_take_the_developers_own_aws_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the developer's own")
     with S3Server(tmp_path) as server:
-        own = s3_server.client(server.endpoint_url, "AKIAIOSFODNN7EXAMPLE", "the developer's own")
+        own = s3_server.client(server.endpoint_url, Keys("AKIAIOSFODNN7EXAMPLE", "the developer's own"))
         with pytest.raises(ClientError, match="InvalidAccessKeyId"):
             own.list_buckets()
 
@@ -140,25 +167,25 @@ def test_s3_does_not_take_the_developers_own_aws_keys(tmp_path: Path, monkeypatc
 def test_s3_is_ready_when_an_object_can_be_written_not_when_it_answers(
     s3: S3Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def without_volumes(endpoint_url: str) -> Any:
-        answering = client(endpoint_url)
+    def without_volumes() -> Any:
+        answering = client()
         answering.meta.events.register("before-call.s3.PutObject", refuse)
         return answering
 
     def refuse(**_: Any) -> None:
         raise ClientError({"Error": {"Code": "InternalError"}}, "PutObject")
 
-    client = s3_server.client
+    client = s3.client
     with monkeypatch.context() as patched:
-        patched.setattr(s3_server, "client", without_volumes)
+        patched.setattr(s3, "client", without_volumes)
         assert not s3.is_ready()
     assert s3.is_ready()
-    assert s3_server.PROBE not in {bucket["Name"] for bucket in client(s3.endpoint_url).list_buckets()["Buckets"]}
+    assert s3_server.PROBE not in {bucket["Name"] for bucket in client().list_buckets()["Buckets"]}
 
 
 def test_s3_keeps_objects_and_address_over_a_restart(tmp_path: Path) -> None:
     with S3Server(tmp_path) as server:
-        url, client = server.endpoint_url, s3_server.client(server.endpoint_url)
+        url, client = server.endpoint_url, server.client()
         s3_server.ensure_bucket(client, "photos", [])
         client.put_object(Bucket="photos", Key="a/b", Body=b"bytes")
         server.restart()
@@ -171,7 +198,7 @@ def test_s3_keeps_objects_and_address_over_a_restart(tmp_path: Path) -> None:
 
 
 def test_s3_lets_in_who_signs_with_the_key_and_nobody_else(s3: S3Server, bucket: str) -> None:
-    stranger = s3_server.client(s3.endpoint_url, "local", "guessed")
+    stranger = s3_server.client(s3.endpoint_url, Keys(s3.keys.access_key_id, "guessed"))
     with pytest.raises(ClientError) as refused:
         stranger.list_objects_v2(Bucket=bucket)
     assert refused.value.response["Error"]["Code"] == "SignatureDoesNotMatch"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError
 
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
@@ -139,6 +139,15 @@ def test_starting_waits_for_nothing(machine: Machine) -> None:
     begun = time.monotonic()
     machine.start("slow", do="sleep", seconds=1)
     assert time.monotonic() - begun < 0.5
+
+
+def test_an_engine_whose_machine_is_gone_stops_all_the_same(echo_template: Template, echo_sandboxes: Sandboxes) -> None:
+    other = Template(echo_template.file, "echo-gone")
+    engine = WorkflowEngine(other.state_machines, other.functions, echo_sandboxes.invoke).start()
+    engine.client().delete_state_machine(stateMachineArn=other.state_machines[0].arn)
+    engine.stop()
+    with pytest.raises(EndpointConnectionError):
+        engine.client().list_state_machines()
 
 
 def test_two_engines_in_one_process_keep_apart(

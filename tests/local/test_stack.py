@@ -1,5 +1,6 @@
 """Inlet's stack: its settings, its bucket, its end; and whether its template is understood whole."""
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -9,8 +10,7 @@ import httpx
 import psycopg
 import pytest
 
-from local.stack import PROJECT, LocalStack
-from local_aws import s3_server
+from local.stack import PROJECT, LocalStack, settings_of_functions
 from local_aws.children import PartFailed
 from local_aws.ports import is_free
 from local_aws.s3_server import S3Server
@@ -79,6 +79,26 @@ def test_a_stopping_stack_answers_what_it_was_asked(start_stack: Callable[..., L
     assert [answer.status_code for answer in answers] == [200]
 
 
+def test_functions_get_the_settings_that_the_configuration_page_lists_and_no_other() -> None:
+    page = (PROJECT / "docs" / "configuration.md").read_text().partition("## Settings of the local stack")[0]
+    listed = {name for row in re.findall(r"^\| (`.*?) \|", page, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    shell = dict.fromkeys([*listed, "GITHUB_TOKEN", "AWS_PROFILE", "PORT"], "x")
+    assert listed > {"DATABASE_URL", "GEMINI_API_KEY", "POWERTOOLS_LOG_LEVEL"}
+    assert settings_of_functions(Template(PROJECT / "template.yaml"), shell).keys() == listed
+
+
+def test_the_api_answers_to_further_names_where_they_are_set(start_stack: Callable[..., LocalStack]) -> None:
+    stack = start_stack(ALLOWED_HOSTS="inlet.test, other.test")
+    with httpx.Client(base_url=stack.url) as http:
+        assert http.get("/api/sessions", headers={"Host": "other.test"}).status_code == 200
+        rebound = http.get("/api/sessions", headers={"Host": "evil.example"})
+        foreign = http.post("/api/upload", headers={"Origin": "https://evil.example"})
+    assert (rebound.status_code, rebound.json()["code"]) == (421, "BAD_REQUEST")
+    assert "ALLOWED_HOSTS" in rebound.json()["error"]
+    assert (foreign.status_code, foreign.json()["code"]) == (403, "FORBIDDEN")
+    assert "ALLOWED_ORIGINS" in foreign.json()["error"]
+
+
 def test_half_of_the_s3_settings_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(PartFailed, match="not S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY"):
         LocalStack(tmp_path, {"S3_ENDPOINT_URL": "http://127.0.0.1:9"})
@@ -88,8 +108,8 @@ def test_a_stack_that_cannot_start_leaves_nothing_running(tmp_path: Path, s3: S3
     settings = {
         "PORT": "0",
         "S3_ENDPOINT_URL": s3.endpoint_url,
-        "S3_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
-        "S3_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
+        "S3_ACCESS_KEY_ID": s3.keys.access_key_id,
+        "S3_SECRET_ACCESS_KEY": s3.keys.secret_access_key,
         "BUCKET": bucket,
         "MIGRATIONS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nowhere",
     }

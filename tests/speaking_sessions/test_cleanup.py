@@ -29,7 +29,7 @@ def test_an_object_that_lands_after_its_sessions_end_goes_too(world: SpeakingSes
 
 def test_a_bucket_that_is_down_stops_no_deletion(start_stack: Callable[..., LocalStack], tmp_path: Path) -> None:
     server = S3Server(tmp_path / "s3").start()
-    s3_server.ensure_bucket(s3_server.client(server.endpoint_url), "recordings", [ANY_ORIGIN])
+    s3_server.ensure_bucket(server.client(), "recordings", [ANY_ORIGIN])
     stack = start_stack(**storage_settings(server, "recordings"))
 
     def keys() -> list[str]:

@@ -37,8 +37,8 @@ def storage_settings(s3: S3Server, bucket: str) -> dict[str, str]:
     """Return the four S3 settings, and the region they are signed for."""
     return {
         "S3_ENDPOINT_URL": s3.endpoint_url,
-        "S3_ACCESS_KEY_ID": s3_server.ACCESS_KEY_ID,
-        "S3_SECRET_ACCESS_KEY": s3_server.SECRET_ACCESS_KEY,
+        "S3_ACCESS_KEY_ID": s3.keys.access_key_id,
+        "S3_SECRET_ACCESS_KEY": s3.keys.secret_access_key,
         "S3_REGION": s3_server.REGION,
         "BUCKET": bucket,
     }

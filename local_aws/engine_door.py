@@ -1,0 +1,48 @@
+"""The workflow engine's door. moto checks no signature and answers any web page, so nobody may come to it by chance.
+
+Who was told the endpoint's address may use it: its path is a secret of this start, which functions have in their
+environment. A browser is never let in, nor is a request that was sent to another name (DNS rebinding).
+"""
+
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from local_aws.container_bridge import HOST_FROM_CONTAINER
+from local_aws.ports import HOST
+
+# Only browsers send these, and no page can leave them out.
+OF_BROWSERS = ("HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE", "HTTP_SEC_FETCH_MODE")
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., Any]
+Application = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+class EngineDoor:
+    """A WSGI application before another one."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self.path = f"/{secrets.token_urlsafe(32)}"
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Let a request pass to the one address there is, `/`, or refuse it."""
+        if not self._may_enter(environ):
+            return _refuse(start_response, "403 Forbidden")
+        if environ["PATH_INFO"].removeprefix(self.path) not in ("", "/"):
+            return _refuse(start_response, "404 Not Found")  # moto's own pages among them
+        return self._application(environ | {"PATH_INFO": "/", "RAW_URI": "/", "REQUEST_URI": "/"}, start_response)
+
+    def _may_enter(self, environ: Environ) -> bool:
+        if any(name in environ for name in OF_BROWSERS):
+            return False
+        if environ.get("HTTP_HOST") not in {f"{name}:{environ['SERVER_PORT']}" for name in (HOST, HOST_FROM_CONTAINER)}:
+            return False
+        named = environ["PATH_INFO"][: len(self.path)]
+        return secrets.compare_digest(named.encode(), self.path.encode())
+
+
+def _refuse(start_response: StartResponse, status: str) -> Iterable[bytes]:
+    start_response(status, [("Content-Type", "text/plain"), ("Connection", "close")])
+    return [status.encode()]
