@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from local.addresses import Addresses, environment, home, write_json
 from local.environment_file import container_environment
-from local.stack import LocalStack
+from local.stack import LocalStack, is_on
 from local_aws.children import PartFailed
 from local_aws.container_bridge import ContainerBridge, bridge_address
 from local_aws.gateway import PortInUse
@@ -40,7 +40,7 @@ def run() -> int:
         with (
             only_one() as directory,
             LocalStack(directory, environment(), report=say) as stack,
-            open_to_containers(stack),
+            containers_reach(stack),
             announced(stack),
         ):
             on_stop_signals(lambda *_: stop.set())
@@ -74,9 +74,12 @@ def announced(stack: LocalStack) -> "Iterator[None]":
 
 
 @contextmanager
-def open_to_containers(stack: LocalStack) -> "Iterator[None]":
-    """Let `sam local invoke` reach the stack's servers, where Docker's bridge is."""
-    if (address := bridge_address()) is None:
+def containers_reach(stack: LocalStack) -> "Iterator[None]":
+    """Let containers, all of them, reach the stack's servers if SAM_LOCAL asks for it and Docker's bridge is there."""
+    address = bridge_address()
+    if address is None or not is_on(environment().get("SAM_LOCAL")):
+        if address is not None:
+            say("no container reaches this stack; SAM_LOCAL=true make run lets all of them, for sam local invoke")
         yield
         return
     bridge = ContainerBridge(address, [port for url in stack.server_urls if (port := urlsplit(url).port)])

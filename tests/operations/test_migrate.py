@@ -12,14 +12,14 @@ import pytest
 from inlet import schema_migrations_table
 from inlet.settings import settings
 from local.stack import PROJECT
-from local_aws.postgres import Postgres
+from local_aws.postgres import APPLICATION, Postgres
 from tests.support.invocations import Context
 
 
 @pytest.fixture
 def empty_database(postgres: Postgres) -> Iterator[str]:
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE migrations_test")
+    with psycopg.connect(postgres.admin_url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE migrations_test OWNER {APPLICATION}")
         yield postgres.database_url("migrations_test")
         connection.execute("DROP DATABASE migrations_test WITH (FORCE)")
 

@@ -49,7 +49,7 @@ def empty_database(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
         )
         tables = connection.execute(TABLES).fetchall()
         deletions = [SQL("DELETE FROM {}").format(Identifier(table)) for (table,) in tables]

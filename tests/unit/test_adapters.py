@@ -118,7 +118,10 @@ def test_a_connection_that_hung_up_is_replaced_unnoticed(
 ) -> None:
     assert database.fetch_one("SELECT 1 AS one", {}) == {"one": 1}
     with psycopg.connect(database_url, autocommit=True) as other:
-        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()")
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE usename = current_user AND pid <> pg_backend_pid()"
+        )
         monkeypatch.setattr(database, "_RETRY_PAUSE_SECONDS", None)  # pausing would fail: nothing breaks
         assert database._open is not None
         assert select.select([database._open.fileno()], [], [], 10)[0], "the server hangs up"
