@@ -47,6 +47,14 @@ PARAMETERS = {
 # Beside AWS's `message`, as all other errors of the API have them.
 OWN_WORDS = {
     401: {"error": "Unauthorized", "code": "UNAUTHORIZED"},
+    403: {
+        "error": "With AUTH_BYPASS on, only the stack's own pages may write. ALLOWED_ORIGINS names further origins.",
+        "code": "FORBIDDEN",
+    },
+    421: {
+        "error": "This API answers to the names of its own machine. ALLOWED_HOSTS names further ones.",
+        "code": "BAD_REQUEST",
+    },
     413: {
         "error": "The request is too large. Large files go straight to the bucket: send JSON, and PUT to the URL it"
         " answers.",

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from local_aws.api_event import HttpRequest, HttpResponse, MalformedAnswer, build_event, message, read_answer
+from local_aws.callers import Callers
 from local_aws.children import PartFailed
 from local_aws.cors import Cors
 from local_aws.jwt_authorizer import JwtAuthorizer, Unauthorized
@@ -35,13 +36,18 @@ class PortInUse(PartFailed):
 
 
 class Api:
-    """The ASGI application: routes, authorizers and CORS as the template declares them."""
+    """The ASGI application: routes, authorizers and CORS as the template declares them.
+
+    It is reached at `port`, by the names of this machine and those of `allowed_hosts`.
+    """
 
     def __init__(
         self,
         template: Template,
         invoke: Invoke,
         *,
+        port: int,
+        allowed_hosts: Iterable[str] = (),
         auth_bypass: bool,
         report: Callable[[HttpRequest, int, float], None] = lambda *_: None,
         integration_seconds: float = INTEGRATION_SECONDS,
@@ -50,6 +56,8 @@ class Api:
         self._routes = RouteTable(template.routes)
         self._authorizers = {name: JwtAuthorizer(declared) for name, declared in template.authorizers.items()}
         self._cors = Cors(template.cors) if template.cors else None
+        origins = (template.cors or {}).get("AllowOrigins", [])
+        self._callers = Callers(port, allowed_hosts, origins, own_pages_only=auth_bypass)
         self._invoke = invoke
         self._auth_bypass = auth_bypass
         self._report = report
@@ -72,6 +80,8 @@ class Api:
         self._report(request, response.status, time.monotonic() - begun)
 
     async def _answer(self, request: HttpRequest, incoming: Request) -> HttpResponse:
+        if refused := self._callers.refusal(request):
+            return self._refusal(*refused)
         if self._cors is None:
             return await self._answer_route(request, incoming)
         if preflight := self._cors.answer_preflight(request):
@@ -138,9 +148,14 @@ class Gateway:
         except OSError as error:
             self._socket.close()
             raise PortInUse(self.part, f"port {port} is in use ({error.strerror}).") from error
-        self._port = self._socket.getsockname()[1]
+        self._port: int = self._socket.getsockname()[1]
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port, also where the system chose it."""
+        return self._port
 
     @property
     def url(self) -> str:

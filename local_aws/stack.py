@@ -36,6 +36,7 @@ class Stack:
     postgres, s3      servers to start with the stack and to stop with it; without one, functions use another
     port              the API's; 0 takes a free one
     migrate_with      the logical id of a function that must succeed before the API opens
+    allowed_hosts     names of the API beside this machine's own
     auth_bypass       lets requests without a token pass the authorizers; a bad token never passes
     schedule_seconds  the rate of every schedule in place of the template's; 0 switches them off
     own_words         by status, what the API adds to the `message` of an answer that comes from no function
@@ -53,6 +54,7 @@ class Stack:
         s3: S3Server | None = None,
         port: int = 8000,
         migrate_with: str = "",
+        allowed_hosts: Iterable[str] = (),
         auth_bypass: bool = False,
         schedule_seconds: float | None = None,
         own_words: Mapping[int, Mapping[str, str]] | None = None,
@@ -66,6 +68,7 @@ class Stack:
         self.s3 = s3
         self._port = port
         self._migrate_with = migrate_with
+        self._allowed_hosts = allowed_hosts
         self._auth_bypass = auth_bypass
         self._schedule_seconds = schedule_seconds
         self._own_words = own_words or {}
@@ -177,6 +180,8 @@ class Stack:
         api = Api(
             self.template,
             self._invoke,
+            port=self._gateway.port,
+            allowed_hosts=self._allowed_hosts,
             auth_bypass=self._auth_bypass,
             own_words=self._own_words,
             report=self._report_request,

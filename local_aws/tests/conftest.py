@@ -10,7 +10,7 @@ from local_aws.gateway import Api, Gateway
 from local_aws.s3_server import S3Server
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
-from local_aws.tests.echo_bundle import OWN_WORDS, SHARED, TEMPLATE, Echo
+from local_aws.tests.echo_bundle import OTHER_HOSTS, OWN_WORDS, SHARED, TEMPLATE, Echo
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +40,8 @@ def serve_echo(echo_sandboxes: Sandboxes) -> Iterator[Callable[..., Echo]]:
             Api(
                 template,
                 echo_sandboxes.invoke,
+                port=gateway.port,
+                allowed_hosts=OTHER_HOSTS,
                 auth_bypass=auth_bypass,
                 integration_seconds=integration_seconds,
                 own_words=OWN_WORDS,

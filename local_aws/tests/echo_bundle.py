@@ -12,6 +12,8 @@ from local_aws.sandboxes import Sandboxes
 BUNDLE = Path(__file__).parent / "echo"
 TEMPLATE = BUNDLE / "template.yaml"
 SHARED = BUNDLE / "shared"
+# By which names the bundle's API may be called beside this machine's.
+OTHER_HOSTS = ("x", "api.example.com")
 # What the bundle adds to the API's own answers.
 OWN_WORDS = {401: {"code": "UNAUTHORIZED"}, 413: {"code": "TOO_LARGE"}}
 

@@ -363,3 +363,63 @@ def test_a_stopping_gateway_finishes_what_was_begun(serve_echo: Callable[..., Ec
     assert statuses == [200]
     with pytest.raises(httpx.ConnectError):
         httpx.get(echo.url)
+
+
+# Whose requests are taken
+
+
+def status_of(echo: Echo, request_line: str, *headers: str) -> int:
+    lines = [request_line, *headers, "Connection: close", "", ""]
+    return int(raw_request(echo, "\r\n".join(lines).encode()).split()[1])
+
+
+def test_only_names_of_this_machine_are_answered(echo: Echo) -> None:
+    port = echo.gateway.port
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"LOCALHOST:{port}", f"[::1]:{port}", "x", "x:1"):
+        assert status_of(echo, "GET /echo HTTP/1.1", f"Host: {host}") == 200, host
+    rebound = (f"evil.example:{port}", "localhost", f"localhost:{port + 1}", f"localhost.evil.example:{port}", "")
+    for host in rebound:
+        assert status_of(echo, "GET /echo HTTP/1.1", f"Host: {host}") == 421, host
+    assert status_of(echo, "GET /echo HTTP/1.0") == 421
+
+
+def test_a_rebound_name_is_refused_in_words_before_cors_and_routes(echo: Echo, http_echo: httpx.Client) -> None:
+    rebound = {"Host": f"evil.example:{echo.gateway.port}", "Origin": f"http://evil.example:{echo.gateway.port}"}
+    answer = http_echo.get("/echo", headers=rebound)
+    assert (answer.status_code, answer.json()) == (421, {"message": "Misdirected Request"})
+    asked = {"Origin": "https://app.example.com", "Access-Control-Request-Method": "POST"}
+    preflight = http_echo.options("/echo", headers=asked | {"Host": "evil.example"})
+    assert preflight.status_code == 421
+    assert "access-control-allow-origin" not in preflight.headers
+
+
+EVIL = "https://evil.example"
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "status"),
+    [
+        ("POST", {"Origin": EVIL}, 403),
+        ("POST", {"Origin": "null"}, 403),
+        ("DELETE", {"Origin": EVIL}, 403),
+        ("POST", {"Sec-Fetch-Site": "cross-site"}, 403),
+        ("POST", {"Origin": "http://localhost:9", "Sec-Fetch-Site": "same-site"}, 403),
+        ("GET", {"Origin": EVIL, "Sec-Fetch-Site": "cross-site"}, 200),  # unreadable, and changes nothing
+        ("POST", {}, 200),  # curl
+        ("POST", {"Origin": "OWN", "Sec-Fetch-Site": "same-origin"}, 200),
+        ("POST", {"Origin": "https://app.example.com", "Sec-Fetch-Site": "cross-site"}, 200),  # the API's CORS lets it
+    ],
+)
+def test_without_tokens_only_own_and_allowed_pages_write(
+    serve_echo: Callable[..., Echo], method: str, headers: dict[str, str], status: int
+) -> None:
+    open_to_all = serve_echo(auth_bypass=True)
+    sent = {name: open_to_all.url if value == "OWN" else value for name, value in headers.items()}
+    with open_to_all.client() as http:
+        answer = http.request(method, "/echo", headers=sent)
+    assert answer.status_code == status
+    assert status == 200 or answer.json() == {"message": "Forbidden"}
+
+
+def test_where_a_token_is_asked_for_any_page_may_try(http_echo: httpx.Client) -> None:
+    assert http_echo.post("/echo", headers={"Origin": EVIL}).status_code == 200

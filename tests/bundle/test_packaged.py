@@ -38,7 +38,7 @@ def packaged_api(
     """The API and the workflow of the worker's stack, with every function packaged."""
     monkeypatch.setattr(stack, "sandboxes", packaged_functions)  # the workflow engine asks the stack
     gateway = Gateway(0)
-    gateway.start(Api(stack.template, packaged_functions.invoke, auth_bypass=True))
+    gateway.start(Api(stack.template, packaged_functions.invoke, port=gateway.port, auth_bypass=True))
     with httpx.Client(base_url=gateway.url, timeout=60) as client:
         yield client
     packaged_functions.print_logs()

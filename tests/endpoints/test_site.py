@@ -163,8 +163,9 @@ def test_what_is_not_here_is_a_404_its_asker_can_read(http: httpx.Client, path: 
 )
 def test_no_path_leads_out(stack: LocalStack, path: str) -> None:
     # httpx would tidy the path up before sending it.
-    request = f"GET {path} HTTP/1.1\r\nHost: inlet\r\nConnection: close\r\n\r\n"
-    host, _, port = stack.url.removeprefix("http://").partition(":")
+    address = stack.url.removeprefix("http://")
+    request = f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"
+    host, _, port = address.partition(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall(request.encode())
         answer = b"".join(iter(lambda: connection.recv(65536), b""))

@@ -12,12 +12,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
 import pytest
 
-from local.stack import PROJECT
+from local.run import containers_reach
+from local.stack import PROJECT, LocalStack
 from local_aws import children
 
 READY = re.compile(r"Inlet is ready: (http://127\.0\.0\.1:\d+)\b.*\n")
@@ -149,7 +151,7 @@ def assert_other_commands_find_the_stack(stack: Run) -> None:
     status, output, _ = outcome(command(stack.directory, "migrate"))
     assert (status, output) == (0, "The database is up to date.\n")
     told = json.loads((stack.directory / "env.json").read_text())["Parameters"]
-    assert told["DATABASE_URL"].startswith("postgresql://postgres@host.docker.internal:")
+    assert told["DATABASE_URL"].startswith("postgresql://application:")
     assert told["S3_ENDPOINT_URL"].startswith("http://host.docker.internal:")
     assert not any("127.0.0.1" in value for value in told.values())
 
@@ -161,18 +163,41 @@ def assert_the_upload_is_still_there(stack: Run, upload: dict[str, Any]) -> None
     assert (response.status_code, response.json()["status"]) == (200, "pending")
 
 
-def test_a_developers_own_profile_and_proxy_are_no_matter(run: Callable[..., Run]) -> None:
+def test_a_developers_own_profile_proxy_and_tokens_are_no_matter(run: Callable[..., Run]) -> None:
     shell = {"AWS_PROFILE": "nope", "AWS_ACCESS_KEY_ID": "own", "HTTP_PROXY": "http://127.0.0.1:9"}
     shell |= {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
+    shell |= {"GITHUB_TOKEN": "canary"}
     stack = run(**shell)
+    assert not [process for process in stack.family() if "GITHUB_TOKEN" in process.environ()]
     preview = stack.directory / "preview.webp"
     status, output, errors = outcome(command(stack.directory, "demo", "", OUTPUT=str(preview), **shell))
     assert (status, output) == (0, f"{preview}\n"), errors
     for name in ("seed", "migrate"):
         status, _, errors = outcome(command(stack.directory, name, **shell))
         assert (status, errors) == (0, "")
+    assert not [process for process in stack.family() if "GITHUB_TOKEN" in process.environ()]  # sandboxes among them
+    assert_only_the_owner_may_look(stack.directory)
     _, _, errors = stack.end(signal.SIGINT)
     assert f"functions log to {stack.directory / 'functions.log'}\n" in errors
+
+
+def assert_only_the_owner_may_look(directory: Path) -> None:
+    kept = [directory, *directory.rglob("*")]
+    assert {"stack.json", "env.json", "server-secret", "functions.log"} <= {file.name for file in kept}
+    written_before = {directory / "preview.webp"}  # of the demo, which is no part of the stack
+    open_to_others = {file for file in kept if file.lstat().st_mode & 0o077 and file.suffix != ".vif"}
+    assert open_to_others <= written_before
+
+
+@pytest.mark.parametrize(("asked", "reached"), [("", False), ("true", True)])
+def test_containers_reach_the_stack_only_when_asked(
+    monkeypatch: pytest.MonkeyPatch, stack: LocalStack, asked: str, reached: bool
+) -> None:
+    monkeypatch.setenv("SAM_LOCAL", asked)
+    monkeypatch.setattr("local.run.bridge_address", lambda: "127.0.0.2")
+    port = urlsplit(stack.environment["DATABASE_URL"]).port or 0
+    with containers_reach(stack), socket.socket() as container:
+        assert (container.connect_ex(("127.0.0.2", port)) == 0) is reached
 
 
 def test_a_port_in_use_is_said_clearly(tmp_path: Path) -> None:
