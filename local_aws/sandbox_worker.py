@@ -117,8 +117,11 @@ def _invoke(handler: Handler, event: bytes, context: LambdaContext) -> bytes:
 
 
 def _failure_of(error: BaseException, request_id: str, kind: str | None = None) -> bytes:
-    traceback.print_exception(error)
     trace = traceback.format_tb(error.__traceback__)[1:]  # without our own frame, as the runtime does
+    if len(trace) > 1:
+        traceback.print_exception(error)
+    else:  # raised where the handler is left, on purpose
+        print(f"[ERROR] {type(error).__name__}: {error}", file=sys.stderr)
     if kind:
         return _failure(kind, f"Unable to import module: {type(error).__name__}: {error}", request_id, trace)
     return _failure(type(error).__name__, str(error), request_id, trace)

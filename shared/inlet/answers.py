@@ -54,6 +54,7 @@ STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {
     errors.FinalizeInProgress: (409, "FINALIZE_IN_PROGRESS"),
     errors.ContentMismatch: (422, "CONTENT_MISMATCH"),
     errors.UploadSessionCompleted: (409, "ALREADY_COMPLETED"),
+    errors.DatabaseUnavailable: (503, "UNAVAILABLE"),
     errors.MissingAudio: (400, "MISSING_AUDIO"),
     errors.InvalidDuration: (400, "INVALID_DURATION"),
     errors.InvalidRecording: (400, "INVALID_FILE"),
@@ -62,7 +63,13 @@ STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {
     errors.UserNotFound: (404, "USER_NOT_FOUND"),
     errors.SpeakingSessionNotFound: (404, "SESSION_NOT_FOUND"),
 }
-ALWAYS = (errors.InvalidRequest, errors.RequestTooLarge, errors.UnsupportedType, errors.DependencyUnavailable)
+ALWAYS = (
+    errors.InvalidRequest,
+    errors.RequestTooLarge,
+    errors.UnsupportedType,
+    errors.DatabaseUnavailable,
+    errors.DependencyUnavailable,
+)
 """What any endpoint may answer, whatever it does."""
 
 UNEXPECTED = (500, "INTERNAL_ERROR")

@@ -20,6 +20,7 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from inlet import answers, headers, idempotency, request_body
 from inlet.answers import Family
 from inlet.errors import (
+    DependencyUnavailable,
     IdempotencyInProgress,
     IdempotencyMismatch,
     InletError,
@@ -214,12 +215,14 @@ class Resolver:
         error = _translated(error)
         status, code = answers.status_and_code(type(error))
         message, details, sent = answers.UNEXPECTED_MESSAGE, {}, {}
-        if status == answers.UNEXPECTED[0]:
+        if status >= answers.UNEXPECTED[0]:
             request_id = request_id or self.powertools.lambda_context.aws_request_id
             _log_failure(error, request_id)
             details = {"requestId": request_id}
         if isinstance(error, InletError) and code != answers.UNEXPECTED[1]:
-            message, details = str(error), details | error.details
+            # What a dependency said of itself is for the log.
+            message = error.message if isinstance(error, DependencyUnavailable) else str(error)
+            details |= error.details
             if error.retry_after_seconds is not None:
                 sent["retry-after"] = str(error.retry_after_seconds)
         body = answers.error_body(self.family, code, message, details)

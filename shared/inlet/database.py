@@ -1,20 +1,22 @@
 """The Postgres connection: one a process, opened on first use, replaced when it breaks.
 
 Written for Lambda behind a transaction pooler (Neon, RDS Proxy, PgBouncer): autocommit, no prepared statements, no
-session state. If the connection breaks, the whole call is retried once on a new one. The server may have run the first
-try already. That is safe because the statements of the table modules are conditional: run again, they change nothing.
-Two count instead, and then count twice: a hit on a rate limit, and a sampled poll's event.
+session state. If the connection breaks, or leads to a server that cannot be written, the whole call is retried once on
+a new one. The server may have run the first try already. That is safe because the statements of the table modules are
+conditional: run again, they change nothing. One counts instead, and then counts twice: a hit on a rate limit.
 
-No psycopg exception for a lost or refused connection leaves this module: it becomes `DatabaseUnavailable`. Any other is
-a bug and crashes.
+No psycopg exception leaves this module. A lost, refused or read-only connection becomes `DatabaseUnavailable`. Any
+other is a bug, a `StatementFailed`: Postgres' own words may quote a row, so only the primary message is kept.
 """
 
 import select
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, LiteralString
 
 import psycopg
+from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import RowFactory, class_row, dict_row
 
 from inlet.errors import DatabaseUnavailable
@@ -23,8 +25,22 @@ from inlet.settings import settings
 type Connection = psycopg.Connection[Any]
 type Parameters = Mapping[str, Any]
 
+# A server that lost its primary's role stays readable, and psycopg counts what it says as an internal error.
+_BROKEN = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction)
 _RETRY_PAUSE_SECONDS = 0.1
+# Seconds, not minutes, until a peer that vanished without a word is given up: unanswered data, then a silent line.
+_LIVELINESS: dict[str, Any] = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 5_000,  # milliseconds
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
 _open: Connection | None = None
+
+
+class StatementFailed(Exception):
+    """A statement that Postgres refuses: a bug. Holds the primary message and the constraint's name."""
 
 
 def fetch_one(statement: LiteralString, parameters: Parameters) -> dict[str, Any] | None:
@@ -48,17 +64,21 @@ def execute(statement: LiteralString, parameters: Parameters) -> int:
 
 
 def run[T](work: Callable[[Connection], T]) -> T:
-    """Run `work`, and once more on a new connection if the first one breaks. Then raise `DatabaseUnavailable`."""
-    try:
-        return work(_connection())
-    except (psycopg.OperationalError, psycopg.InterfaceError):
-        close()
-        time.sleep(_RETRY_PAUSE_SECONDS)
-    try:
-        return work(_connection())
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        close()
-        raise DatabaseUnavailable("The database does not answer.") from error
+    """Run `work`, and once more on a new connection if the first one breaks. Then raise `DatabaseUnavailable`.
+
+    Raises `StatementFailed` for whatever else Postgres refuses.
+    """
+    with without_rows():
+        try:
+            return work(_connection())
+        except _BROKEN:
+            close()
+            time.sleep(_RETRY_PAUSE_SECONDS)
+        try:
+            return work(_connection())
+        except _BROKEN as error:
+            close()
+            raise DatabaseUnavailable(f"The database does not answer: {type(error).__name__}") from None
 
 
 def close() -> None:
@@ -69,20 +89,25 @@ def close() -> None:
         _open = None
 
 
+@contextmanager
+def without_rows() -> Iterator[None]:
+    """Turn what Postgres refuses into `StatementFailed`: the DETAIL of a violated constraint would quote the row."""
+    try:
+        yield
+    except _BROKEN:
+        raise
+    except psycopg.Error as error:
+        constraint = f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
+        words = error.diag.message_primary or type(error).__name__
+        raise StatementFailed(f"{type(error).__name__}: {words}{constraint}") from None
+
+
 def _connection() -> Connection:
     global _open
     if _open is not None and (_open.closed or _hung_up(_open)):
         close()
     if _open is None:
-        _open = psycopg.connect(
-            settings.database_url,
-            autocommit=True,
-            prepare_threshold=None,
-            connect_timeout=5,
-            keepalives_idle=30,
-            keepalives_interval=5,
-            keepalives_count=3,
-        )
+        _open = psycopg.connect(settings.database_url, autocommit=True, prepare_threshold=None, **_LIVELINESS)
     return _open
 
 

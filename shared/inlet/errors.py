@@ -250,7 +250,9 @@ class FinalizeInProgress(InletError):
 class ContentMismatch(InletError):
     """Files are not what they were declared to be. `details["files"]` names them and what differs."""
 
-    message = "Some files are not what they were declared to be. Please upload them again."
+    message = (
+        "Some files are not what they were declared to be. Please check them: `details.files` says what was found."
+    )
 
 
 class UploadSessionCompleted(InletError):
@@ -382,7 +384,10 @@ class DependencyUnavailable(InletError):
 
 
 class DatabaseUnavailable(DependencyUnavailable):
-    """Postgres does not answer, or the connection broke and a retry did not help."""
+    """Postgres cannot be reached or written, and a retry on a new connection did not help."""
+
+    message = "Our database does not answer at the moment. Please try again."
+    retry_after_seconds = 2
 
 
 class StorageUnavailable(DependencyUnavailable):

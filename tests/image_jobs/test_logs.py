@@ -1,5 +1,6 @@
 """The logs of a whole run, of every function and every part of the local stack, give nothing away."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ def test_everything_was_logged(run: Run) -> None:
         "sweep",
         "delivered",
         "CheckViolation",
-        "[email]",
+        "(never)",
     ):
         assert expected in functions, expected
     assert "POST /api/process 202" in texts["report.log"]
@@ -111,6 +112,22 @@ def test_no_token(run: Run) -> None:
     for name, text in run.texts().items():
         for upload in run.uploads:
             assert upload.token not in text, name
+            assert hashlib.sha256(upload.token.encode()).hexdigest() not in text, name
+
+
+def test_no_row(run: Run) -> None:
+    """Neither of Postgres nor of a function: DETAIL quotes the row that violates a constraint."""
+    for name, text in run.texts().items():
+        assert "DETAIL" not in text, name
+        assert "Failing row" not in text, name
+
+
+def test_a_refused_photograph_is_one_line(run: Run) -> None:
+    functions = run.texts()["functions.log"]
+    assert "[ERROR] ImageRejected: We can't read this kind of file." in functions
+    before, _, after = functions.partition("[ERROR] ImageRejected")
+    assert "Traceback" not in before.rpartition("\n")[0].rsplit("\n", 2)[-1]
+    assert not after.partition("\n")[2].startswith(("Traceback", "  File"))
 
 
 @pytest.mark.parametrize(

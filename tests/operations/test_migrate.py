@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from inlet import schema_migrations_table
+from inlet.database import StatementFailed
 from inlet.settings import settings
 from local.stack import PROJECT
 from local_aws.postgres import APPLICATION, Postgres
@@ -65,7 +66,7 @@ def test_each_is_applied_once_and_in_order(handler: Any, tmp_path: Path, empty_d
 
 def test_a_broken_one_leaves_nothing_behind(handler: Any, tmp_path: Path, empty_database: str) -> None:
     write(tmp_path, n0001_first="CREATE TABLE a ()", n0002_broken="CREATE TABLE b (); SELECT 1 / 0")
-    with pytest.raises(psycopg.errors.DivisionByZero):
+    with pytest.raises(StatementFailed):
         migrate(handler)
     assert tables(empty_database) == {"a"}
     write(tmp_path, n0002_broken="CREATE TABLE b ()")

@@ -1,7 +1,10 @@
 """No exception of psycopg or botocore leaves its adapter by its own name; every class of both is tried."""
 
 import inspect
+import os
 import select
+import socket
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -11,11 +14,13 @@ import psycopg.errors
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
-from inlet import database, storage, workflow
+from inlet import database as database_module
+from inlet import storage, workflow
+from inlet.database import StatementFailed
 from inlet.errors import DatabaseUnavailable, ObjectExists, ObjectMissing, StorageUnavailable, WorkflowUnavailable
 from inlet.settings import settings
 
-LOST = (psycopg.OperationalError, psycopg.InterfaceError)
+LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 PSYCOPG = {
     kind
     for module in (psycopg, psycopg.errors)
@@ -79,17 +84,17 @@ def made(kind: type[Exception]) -> Exception:
 
 
 def test_a_lost_connection_is_tried_again_and_then_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database, "_connection", lambda: None)
-    monkeypatch.setattr(database, "_RETRY_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(database_module, "_connection", lambda: None)
+    monkeypatch.setattr(database_module, "_RETRY_PAUSE_SECONDS", 0)
     for kind in PSYCOPG:
         calls: list[None] = []
 
         def work(_: Any, kind: type[Exception] = kind, calls: list[None] = calls) -> None:
             calls.append(None)
-            raise made(kind)
+            raise kind(kind.__name__)
 
-        with pytest.raises(DatabaseUnavailable if issubclass(kind, LOST) else kind):
-            database.run(work)
+        with pytest.raises(DatabaseUnavailable if issubclass(kind, LOST) else StatementFailed):
+            database_module.run(work)
         assert len(calls) == (2 if issubclass(kind, LOST) else 1), f"{kind}: a bug is not tried twice"
 
 
@@ -106,26 +111,70 @@ def test_what_a_failover_raises_counts_as_lost() -> None:
         assert issubclass(kind, LOST)
 
 
+def test_a_server_that_became_read_only_is_left_for_one_that_may_be_written(
+    inlet_settings: None, database_url: str, database: psycopg.Connection[Any]
+) -> None:
+    """After a failover a kept connection may lead to the old primary: every write fails there, for ever."""
+    write = "INSERT INTO rate_limits VALUES (%(key)s, now(), now(), 1)"
+    database_module.execute("SET default_transaction_read_only = on", {})  # this connection only, as the old primary's
+    assert database_module.execute(write, {"key": "a"}) == 1
+    name = database.info.dbname
+    database.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    database_module.close()
+    with pytest.raises(DatabaseUnavailable):
+        database_module.execute(write, {"key": "b"})
+    database.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    assert database_module.execute(write, {"key": "c"}) == 1, "the next call opens another connection"
+
+
+def test_a_violated_constraint_quotes_no_row(
+    inlet_settings: None, database: psycopg.Connection[Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    statement = (
+        "INSERT INTO uploads (id, email, session_token_hash, original_url, content_type, stage)"
+        " VALUES ('u', 'ada@example.com', 'the-hash-of-a-token', 'k', 'image/png', 'no stage')"
+    )
+    with pytest.raises(StatementFailed) as failure:
+        database_module.execute(statement, {})
+    told = "".join(traceback.format_exception(failure.value)) + repr(failure.value)
+    assert "uploads_stage_check" in told
+    assert "violates check constraint" in told
+    for secret in ("ada@example.com", "the-hash-of-a-token", "DETAIL", "Failing row"):
+        assert secret not in told
+
+
+def test_a_peer_that_vanishes_is_given_up_in_seconds(inlet_settings: None) -> None:
+    database_module.fetch_one("SELECT 1", {})
+    assert database_module._open is not None
+    with socket.socket(fileno=os.dup(database_module._open.fileno())) as line:
+        assert line.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 5000
+        idle, interval, count = (
+            line.getsockopt(socket.IPPROTO_TCP, option)
+            for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+        )
+    assert idle + interval * count <= 15
+
+
 def test_an_unreachable_server_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     settings.reload()
     with pytest.raises(DatabaseUnavailable):
-        database.fetch_one("SELECT 1", {})
+        database_module.fetch_one("SELECT 1", {})
 
 
 def test_a_connection_that_hung_up_is_replaced_unnoticed(
     inlet_settings: None, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert database.fetch_one("SELECT 1 AS one", {}) == {"one": 1}
+    assert database_module.fetch_one("SELECT 1 AS one", {}) == {"one": 1}
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE usename = current_user AND pid <> pg_backend_pid()"
         )
-        monkeypatch.setattr(database, "_RETRY_PAUSE_SECONDS", None)  # pausing would fail: nothing breaks
-        assert database._open is not None
-        assert select.select([database._open.fileno()], [], [], 10)[0], "the server hangs up"
-        assert database.fetch_one("SELECT 2 AS two", {}) == {"two": 2}
+        monkeypatch.setattr(database_module, "_RETRY_PAUSE_SECONDS", None)  # pausing would fail: nothing breaks
+        assert database_module._open is not None
+        assert select.select([database_module._open.fileno()], [], [], 10)[0], "the server hangs up"
+        assert database_module.fetch_one("SELECT 2 AS two", {}) == {"two": 2}
 
 
 @pytest.mark.parametrize("call", STORAGE_CALLS)

@@ -65,8 +65,8 @@ def test_a_reply_is_camel_case_without_what_nobody_asked_for() -> None:
 
 
 def test_a_base64_body_is_the_same_body() -> None:
-    event = api_event("POST", "/things", body=json.dumps({"displayName": "é"}).encode(), headers=JSON)
-    assert event["isBase64Encoded"]
+    body = base64.b64encode(json.dumps({"displayName": "é"}).encode()).decode()
+    event = api_event("POST", "/things", headers=JSON) | {"body": body, "isBase64Encoded": True}
     assert call(event)[:2] == (200, {"displayName": "é", "size": 1})
 
 
@@ -141,17 +141,16 @@ def test_details_and_retry_after_of_a_refusal() -> None:
     assert (status, headers["retry-after"], body["nextAllowedAt"]) == (429, "17", "2026-01-01T00:00:00.000Z")
 
 
-@pytest.mark.parametrize("kind", ["bug", "down"])
+@pytest.mark.parametrize(("kind", "status", "code"), [("bug", 500, "INTERNAL_ERROR"), ("down", 503, "UNAVAILABLE")])
 @pytest.mark.parametrize("family", Family)
-def test_an_unexpected_failure_tells_nothing_but_the_request_id(
-    family: Family, kind: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failure_of_ours_tells_nothing_but_the_request_id(family: Family, kind: str, status: int, code: str) -> None:
     context = Context()
     answer = function(family).lambda_handler(api_event("GET", f"/fails/{kind}"), context)
     body = json.loads(answer["body"])
-    assert answer["statusCode"] == 500
+    assert answer["statusCode"] == status
+    assert answer["headers"].get("retry-after") == ("2" if status == 503 else None)
     assert body["requestId"] == context.aws_request_id
-    assert (body["error"]["code"] if family is Family.IMAGE_JOBS else body["code"]) == "INTERNAL_ERROR"
+    assert (body["error"]["code"] if family is Family.IMAGE_JOBS else body["code"]) == code
     assert "internal" not in answer["body"].replace("INTERNAL_ERROR", "")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from inlet import schema_migrations_table
+from inlet.database import without_rows
 from inlet.logs import logger
 from inlet.settings import settings
 
@@ -21,7 +22,7 @@ class MigrationChanged(Exception):
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, list[str]]:
     """Apply what is not applied yet. Return the names applied now."""
     files = sorted(Path(settings.migrations_directory).glob("[0-9]*.sql"))
-    with psycopg.connect(settings.migrations_database_url, autocommit=True) as connection:
+    with without_rows(), psycopg.connect(settings.migrations_database_url, autocommit=True) as connection:
         schema_migrations_table.lock(connection)
         applied = schema_migrations_table.applied(connection)
         if missing := applied.keys() - {file.name for file in files}:
