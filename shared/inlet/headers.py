@@ -7,6 +7,7 @@ from urllib.parse import quote
 _ATTR_CHARS = "!#$&+-.^_`|~"  # what RFC 5987 leaves unescaped beside letters and digits
 _NOT_IN_NAMES = frozenset('/\\:*?"<>|')
 _NOT_IN_QUOTES = re.compile(r"[^\w !#$&()+,\-.=@\[\]^`{}~]", re.ASCII)
+_JOINERS = frozenset("\u200c\u200d")
 _LONGEST_STEM = 140
 _LONGEST_EXTENSION = 30
 
@@ -22,11 +23,17 @@ def matches_etag(if_none_match: str | None, etag: str) -> bool:
     return etag in known or "*" in known
 
 
+def bare_etag(etag: str) -> str:
+    """Return an ETag as it is kept and compared: without quotes, and without the `W/` that a proxy may add."""
+    return etag.removeprefix("W/").strip('"')
+
+
 def content_disposition(filename: str) -> str:
     """Return `attachment` with the name twice (RFC 6266): in ASCII for old clients, in UTF-8 (RFC 5987) for the others.
 
-    Separators, quotes, control characters and those that turn the reading direction become `_`. The result cannot end
-    the header, name a directory, or show `gpj.exe` as `exe.jpg`.
+    Separators, quotes and control characters become `_`. Invisible characters go, those that turn the reading direction
+    among them; the joiners stay, which Persian words and joined emoji are written with. The result cannot end the
+    header, name a directory, or show `gpj.exe` as `exe.jpg`.
     """
     safe = "".join(_safe(character) for character in filename).strip(" .") or "file"
     stem, dot, extension = safe.rpartition(".")
@@ -44,5 +51,7 @@ def _ascii(text: str) -> str:
 
 
 def _safe(character: str) -> str:
-    hidden = unicodedata.category(character) in ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return "_" if hidden or character in _NOT_IN_NAMES else character
+    category = unicodedata.category(character)
+    if category == "Cf":
+        return character if character in _JOINERS else ""
+    return "_" if category in ("Cc", "Cs", "Zl", "Zp") or character in _NOT_IN_NAMES else character

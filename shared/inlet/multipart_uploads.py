@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from inlet.errors import MultipartUploadGone
+from inlet.headers import bare_etag
 from inlet.settings import settings
-from inlet.storage import bare_etag, client, presigned, translated
+from inlet.storage import client, presigned, translated
 
 S3_PAGE = 1000
 """How many parts, or uploads, S3 lists at most in one answer."""

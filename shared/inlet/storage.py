@@ -25,6 +25,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from inlet.errors import MultipartUploadGone, ObjectExists, ObjectMissing, PartsRefused, StorageUnavailable
+from inlet.headers import bare_etag
 from inlet.settings import settings
 
 if TYPE_CHECKING:
@@ -92,9 +93,13 @@ def presign_put(key: str, *, content_type: str, size: int | None = None, sha256:
     return presigned("put_object", key, parameters, headers, PUT_SECONDS)
 
 
-def presign_get(key: str, *, download_name: str | None = None) -> SignedRequest:
-    """Sign a GET of this object, valid 15 minutes. `download_name` is a safe Content-Disposition value."""
-    parameters = {"ResponseContentDisposition": download_name} if download_name else {}
+def presign_get(key: str, *, download_name: str | None = None, content_type: str | None = None) -> SignedRequest:
+    """Sign a GET of this object, valid 15 minutes.
+
+    `download_name` is a safe Content-Disposition value; `content_type` replaces the type the object was stored with.
+    """
+    said = {"ResponseContentDisposition": download_name, "ResponseContentType": content_type}
+    parameters = {name: value for name, value in said.items() if value}
     return presigned("get_object", key, parameters, {}, GET_SECONDS)
 
 
@@ -190,11 +195,6 @@ def presigned(
             operation, Params={"Bucket": settings.bucket, "Key": key} | parameters, ExpiresIn=seconds
         )
     return SignedRequest(url, headers, expires_at)
-
-
-def bare_etag(etag: str) -> str:
-    """Return an ETag without quotes, as it is kept and compared."""
-    return etag.strip('"')
 
 
 @contextmanager

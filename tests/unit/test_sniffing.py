@@ -48,7 +48,7 @@ BINARY = {
     "audio/amr": b"#!AMR\n\x3c",
     "audio/x-caf": b"caff\x00\x01\x00\x00desc",
     "audio/aac": adts_frame(300) + adts_frame(200),
-    "audio/mpeg": b"ID3\x04\x00\x00\x00\x00\x00\x7f" + bytes(20),
+    "audio/mpeg": b"ID3\x04\x00\x00\x00\x00\x00\x7fTIT2\x00\x00\x00\x05" + bytes(20),
 }
 TEXT = {
     "text/plain": b"3001;Brick 2 x 4;12\n",
@@ -114,26 +114,24 @@ class TestSniff:
     )
     def test_mp3_frames_follow_each_other(self, header: bytes, size: int) -> None:
         assert sniff(mp3_frame(header, size) + header) == "audio/mpeg"
-        assert sniff(mp3_frame(header, size + 1) + header) is None
-        assert sniff(mp3_frame(header, size)) is None
+        assert sniff(b"\x00" + mp3_frame(header, size + 1) + header) is None
+        assert sniff(b"\x00" + mp3_frame(header, size)) is None
 
     @pytest.mark.parametrize(
         "head",
         [
             b"",
             b"\x00",
-            b"\xff\xd8",
-            b" %PDF-1.4\x00",
             b"RIFF\x00\x00\x00\x00AVI LIST",
             b"PK\x03\x04\x14\x00",
             b"MZ\x90\x00\x03",
             b"\x7fELF\x02\x01",
             b"\x1f\x8b\x08\x00",
             b"\xff\xff\xff\xff" * 200,
-            b"ID3\xff\xff\xff\xff\xff\xff\xff",
+            b"ID3\x04\x00\x00\x00\x00\x00\x0a<html><script>alert(1)</script>" + bytes(9),
+            b"ID3\x04\x00\x00\x00\x7f\x7f\x7f<html><script>alert(1)</script>" + bytes(9),
             ebml(b"webm")[:15],
             b"\x1a\x45\xdf\xa3\x00" + bytes(40),
-            "Größe;Menge".encode("latin-1"),
             "a;b".encode("utf-16-le"),
             b"one\x00two",
             b"bell\x07",
@@ -146,6 +144,109 @@ class TestSniff:
         length = len(ebml(b"webm")) - 9
         assert sniff(ebml(b"webm", b"\x01" + length.to_bytes(7))) == "audio/webm"
 
+    @pytest.mark.parametrize("lead_in", [bytes(512), b"\x21" * 77, b"\xff" * 20 + bytes(3)])
+    def test_where_audio_begins(self, lead_in: bytes) -> None:
+        """Encoders put silence first, and who cuts a stream begins in mid-frame."""
+        header = b"\xff\xfb\x90\x64"
+        assert sniff(lead_in + mp3_frame(header, 417) * 3) == "audio/mpeg"
+        assert sniff(lead_in + adts_frame(300) + adts_frame(200) + adts_frame(250)) == "audio/aac"
+        assert sniff(bytes(5000) + mp3_frame(header, 417) * 3) is None
+        tag = b"ID3\x03\x00\x00\x00\x00\x00\x0aTIT2" + bytes(6)
+        assert sniff(tag + mp3_frame(header, 417) * 2) == "audio/mpeg"
+        assert sniff(tag + bytes(100) + mp3_frame(header, 417) * 3) == "audio/mpeg", "padding behind the tag"
+
+    @pytest.mark.parametrize(
+        ("head", "accepted"),
+        [
+            (b"\xef\xbb\xbf%PDF-1.4\n", True),
+            (b"\r\n\r\n  %PDF-1.7\n", True),
+            (b"\x1b%-12345X@PJL JOB\r\n@PJL ENTER LANGUAGE=PDF\r\n%PDF-1.3\n", True),
+            (bytes(128) + b"%PDF-1.2\n", True),
+            (b"x" * 1024 + b"%PDF-1.7", True),
+            (b"x" * 1025 + b"%PDF-1.7", False),
+            (b"<html><script>alert(1)</script>%PDF-1.7", False),
+            (b"\xef\xbb\xbf \n<!-- --><SCRIPT src=x>%PDF-1.7", False),
+            (b"x<svg onload=alert(1)>%PDF-1.7", False),
+            (b"MZ\x90\x00%PDF-1.7", False),
+            (b"PK\x03\x04%PDF-1.7", False),
+            (b"GIF89a%PDF-1.7", False),
+            (b"#!/bin/sh\n%PDF-1.7", False),
+        ],
+    )
+    def test_a_pdfs_header_may_come_late_but_behind_no_page_or_program(self, head: bytes, *, accepted: bool) -> None:
+        assert matches("application/pdf", head, complete=True) is accepted
+
+    @pytest.mark.parametrize(
+        ("text", "encoding"),
+        [
+            ("部品,色,数\r\nブリック２×４,赤,３\r\n", "cp932"),
+            ("部品,色,数\r\n", "euc_jp"),
+            ("部品,色,数\r\n", "iso2022_jp"),
+            ("零件;颜色\r\n砖块;红\r\n", "gbk"),
+            ("零件;颜色\r\n", "gb18030"),
+            ("零件,顏色\r\n磚塊,紅\r\n", "big5"),
+            ("부품;색\r\n", "cp949"),
+            ("Деталь;Цвет", "cp1251"),
+            ("Деталь;Цвет\r\n", "koi8-r"),
+            ("Деталь;Цвет\r\n", "cp866"),
+            ("Τμήμα;Χρώμα\r\n", "cp1253"),
+            ("חלק;צבע\r\n", "cp1255"),
+            ("قطعة;لون\r\n", "cp1256"),
+            ("ชิ้นส่วน,สี\r\n", "cp874"),
+            ("część;kolor\r\n", "cp1250"),
+            ("Größe;Menge\r\n", "mac_roman"),
+            ("Größe;Menge\r\n", "cp850"),
+            ("a;b\r\n", "utf-16"),
+            ("a;b\r\n", "utf-32"),
+            ("Brick\x0b2 x 4\x0c\r\n", "utf-8"),
+            ("a;b\r\n\x1a", "cp1252"),
+        ],
+    )
+    def test_text_in_the_worlds_encodings_short_and_long(self, text: str, encoding: str) -> None:
+        short, long = text.encode(encoding), (text * 4000).encode(encoding)
+        for declared in ("text/csv", "text/plain"):
+            assert matches(declared, short, complete=True), encoding
+            if "\x1a" not in text:
+                for cut in range(HEAD_BYTES - 3, HEAD_BYTES + 1):
+                    assert matches(declared, long[:cut], complete=False), (encoding, cut)
+                late = b"a,b,c\r\n" * 2341 + short
+                assert matches(declared, late, complete=True) or encoding.startswith(("utf-16", "utf-32", "iso"))
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp932", "cp1251", "gbk"])
+    @pytest.mark.parametrize("page", ["<html>", "\x0b\x0c <!DOCTYPE html>", "<!-- --><script>", "<svg onload=x>"])
+    def test_a_page_in_any_encoding_is_no_text(self, page: str, encoding: str) -> None:
+        for declared in ("text/csv", "text/plain", "application/xml", "application/json"):
+            assert not matches(declared, page.encode(encoding), complete=True)
+        assert not matches("text/csv", b"\x1b(B" + page.encode(), complete=True)
+
+    @pytest.mark.parametrize(
+        ("head", "accepted"),
+        [
+            ('<?xml version="1.0" encoding="ISO-8859-1"?><name>Björn</name>'.encode("latin-1"), True),
+            ("<?xml version='1.0' encoding='windows-1251'?><имя/>".encode("cp1251"), True),
+            ("<?xml version='1.0' encoding='Shift_JIS'?><部品/>".encode("shift_jis"), True),
+            ("<?xml version='1.0' encoding='UTF-16'?><a/>".encode("utf-16"), True),
+            ('<?xml version="1.0"?><name>Bj\xf6rn</name>'.encode("latin-1"), False),
+            (b"<?xml version='1.0' encoding='utf-7'?><a/>", False),
+            (b"<?xml version='1.0' encoding='rot13'?><a/>", False),
+            (b"<?xml version='1.0' encoding='no-such'?><a/>", False),
+            (b"<?xml version='1.0' encoding='ISO-8859-1'?><a>\x00</a>", False),
+            ('<?xml version="1.0" encoding="ISO-8859-1"?><html><p>ö</p></html>'.encode("latin-1"), False),
+            (b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', True),
+        ],
+    )
+    def test_xml_in_its_declared_encoding(self, head: bytes, *, accepted: bool) -> None:
+        assert matches("application/xml", head, complete=True) is accepted
+        assert matches("text/xml", head, complete=True) is accepted
+
+    @pytest.mark.parametrize(
+        "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"]
+    )
+    def test_json_in_every_unicode(self, encoding: str) -> None:
+        assert matches("application/json", '{"größe": [1]}'.encode(encoding), complete=True)
+        assert not matches("application/json", '{"größe": [1}'.encode(encoding), complete=True)
+        assert not matches("application/json", '{"größe": [1]}'.encode("latin-1"), complete=True)
+
     @pytest.mark.parametrize(
         ("head", "accepted"),
         [
@@ -154,7 +255,7 @@ class TestSniff:
             ("<p>Größe".encode("cp1252"), False),
             ("Größe".encode("cp1252") + b"\x00", False),
             (b"\xff\xff\xff\xff" * 200, False),
-            (b"a;b\x81", False),  # no character of the code page
+            (b"a;b\x81", True),
         ],
     )
     def test_a_spreadsheets_code_page(self, head: bytes, *, accepted: bool) -> None:
@@ -210,7 +311,8 @@ class TestMatches:
     def test_a_character_cut_by_the_head_is_no_lie(self) -> None:
         head = "Größe".encode()[:3]
         assert matches("text/csv", head, complete=False)
-        assert not matches("text/csv", head, complete=True)
+        assert matches("text/csv", head, complete=True), "the same bytes are text in a code page"
+        assert not matches("application/json", b'["' + head, complete=True)
 
     @pytest.mark.parametrize(
         ("content", "valid"),

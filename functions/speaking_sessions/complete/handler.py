@@ -36,11 +36,11 @@ def complete_speaking_session(id: str) -> RecordingReceived:
     except ObjectMissing as error:
         raise NotUploaded from error
     try:
-        session.expect(size=stored.size, head=head)
+        content_type = session.type_of(size=stored.size, head=head)
     except InvalidRecording:
         deletions.attempt(speaking_sessions_table.delete(user, session.id))
         raise
-    return messages.received(speaking_sessions_table.uploaded(user, session.id))
+    return messages.received(speaking_sessions_table.uploaded(user, session.id, content_type))
 
 
 lambda_handler = app.lambda_handler

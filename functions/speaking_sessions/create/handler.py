@@ -36,7 +36,7 @@ from inlet.errors import (
 from inlet.limits import Limit
 from inlet.settings import settings
 from inlet.speaking_sessions import messages, speaking_sessions_table, users_table
-from inlet.speaking_sessions.media_types import EXTENSION_OF, sniffed_type
+from inlet.speaking_sessions.media_types import extension, sniffed_type
 from inlet.speaking_sessions.messages import RecordingAnnounced, RecordingReceived
 from inlet.speaking_sessions.requests import CREATE_REQUEST, About, Announcement
 from inlet.speaking_sessions.rows import SpeakingSession
@@ -107,7 +107,7 @@ def _take_in(user: User, content_type: str, body: bytes) -> RecordingReceived:
             speaking_sessions_table.delete(user, session.id)  # with its object, should the PUT have arrived after all
         raise
     try:
-        return messages.received(speaking_sessions_table.uploaded(user, session.id))
+        return messages.received(speaking_sessions_table.uploaded(user, session.id, audio_type))
     except SpeakingSessionNotFound:  # the user has deleted it meanwhile
         object_deletions_table.note(session.key)
         raise
@@ -128,7 +128,7 @@ def _announce(user: User, body: bytes) -> RecordingAnnounced:
 def _create(user: User, about: About, content_type: str, size: int) -> SpeakingSession:
     _limit(user).require()
     user_id, session_id = users_table.ensure(user), identifiers.new_uuid()
-    key = keys.recording(user_id, session_id, EXTENSION_OF[content_type])
+    key = keys.recording(user_id, session_id, extension(content_type))
     return speaking_sessions_table.create(
         session_id, user_id, about=about, key=key, content_type=content_type, size=size
     )

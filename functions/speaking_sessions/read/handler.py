@@ -26,7 +26,9 @@ def read_speaking_session(id: str) -> RecordingDetail:
         "audioUrlExpiresAt": None,
     }
     if session.status != "CREATED":
-        signed = storage.presign_get(session.key, download_name=session.download_name)
+        signed = storage.presign_get(
+            session.key, download_name=session.download_name, content_type=session.content_type
+        )
         detail["audioUrl"], detail["audioUrlExpiresAt"] = signed.url, iso_utc(signed.expires_at)
     return detail
 

@@ -1,4 +1,11 @@
-"""…/sessions/{sessionId}/companion/{token}/s3/…: Companion's S3 routes, so that stock Uppy can send a session's files.
+"""Companion's S3 routes, so that stock Uppy can send a session's files.
+
+GET /api/mocs/uploads/sessions/{sessionId}/companion/{token}/s3/params: refuse a form.
+POST /api/mocs/uploads/sessions/{sessionId}/companion/{token}/s3/multipart: register a file.
+GET /api/mocs/uploads/sessions/{sessionId}/companion/{token}/s3/multipart/{uploadId}: list its parts.
+GET /api/mocs/uploads/sessions/{sessionId}/companion/{token}/s3/multipart/{uploadId}/{partNumber}: sign a part.
+POST /api/mocs/uploads/sessions/{sessionId}/companion/{token}/s3/multipart/{uploadId}/complete: complete the file.
+DELETE /api/mocs/uploads/sessions/{sessionId}/companion/{token}/s3/multipart/{uploadId}: withdraw the file.
 
 A dialect of the same session: file by file, it does what the other endpoints do. It is one function because it is one
 protocol, designed elsewhere, and no route of it is of use without the others. Uppy sends no Authorization header, so

@@ -67,8 +67,9 @@ def _finalize(session: UploadSession, token: str) -> None:
         upload_sessions_table.reject(session, token, findings.verified, rejected)
         raise ContentMismatch(
             files=[
-                {"index": slot.position, "fileId": file.id, "filename": slot.declared.filename, "reason": mismatch}
-                for slot, file, mismatch in findings.mismatched
+                {"index": slot.position, "fileId": file.id, "filename": slot.declared.filename, "reason": reason}
+                | ({"found": found} if found else {})
+                for slot, file, (reason, found) in findings.mismatched
             ]
         )
     if findings.unfinished or not upload_sessions_table.commit(session, token, findings.verified):

@@ -1,5 +1,7 @@
 """The kinds of recording that are taken in: their MIME types, other names of these, and file extensions."""
 
+import re
+
 from inlet.errors import InvalidRecording
 from inlet.headers import media_type
 from inlet.sniffing import sniff
@@ -32,19 +34,28 @@ OTHER_NAMES = {
     "audio/x-aac": "audio/aac",
     "audio/x-aiff": "audio/aiff",
     "audio/x-flac": "audio/flac",
+    "audio/x-hx-aac-adts": "audio/aac",
     "audio/x-m4a": "audio/mp4",
     "audio/x-mpeg": "audio/mpeg",
     "audio/x-wav": "audio/wav",
 }
 
 
+ANNOUNCED = "audio/[a-z0-9][a-z0-9.+_-]{0,60}"
+"""What may be announced: any audio. Its bytes decide what it is, once they are there."""
+
+
 def announced_type(declared: str) -> str:
-    """Return the type of a recording by its announced name. Raise `InvalidRecording` unless it is one of ours."""
+    """Return the usual name of an announced type. Raise `InvalidRecording` unless it is `audio/…`."""
     name = media_type(declared)
-    content_type = OTHER_NAMES.get(name, name)
-    if content_type not in EXTENSION_OF:
+    if not re.fullmatch(ANNOUNCED, name):
         raise InvalidRecording
-    return content_type
+    return OTHER_NAMES.get(name, name)
+
+
+def extension(content_type: str) -> str:
+    """Return the file extension of a recording; a neutral one where its type is announced and not known."""
+    return EXTENSION_OF.get(content_type, "audio")
 
 
 def sniffed_type(declared: str, head: bytes) -> str:

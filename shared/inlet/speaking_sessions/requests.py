@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from inlet.errors import InvalidDuration, InvalidRecording, MissingAudio, RecordingTooLarge, ValidationFailed
-from inlet.speaking_sessions.media_types import EXTENSION_OF, OTHER_NAMES, announced_type
+from inlet.speaking_sessions.media_types import ANNOUNCED, EXTENSION_OF, announced_type
 
 MAX_RECORDING_BYTES = 50 * 1024 * 1024
 MAX_TOPIC_CHARACTERS = 200
@@ -52,7 +52,7 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A recording to be PUT straight to the bucket. `content_type` is one of `EXTENSION_OF`, `size` in bytes."""
+    """A recording to be PUT straight to the bucket. `content_type` is `audio/…`, `size` in bytes."""
 
     content_type: str
     size: int
@@ -113,7 +113,7 @@ CREATE_REQUEST: dict[str, Any] = {
                 "description": "The announcement of a recording of up to 50 MB, to be PUT to `uploadUrl`.",
                 "required": ["contentType", "size", "duration"],
                 "properties": {
-                    "contentType": {"type": "string", "enum": sorted({*EXTENSION_OF, *OTHER_NAMES})},
+                    "contentType": {"type": "string", "pattern": f"^{ANNOUNCED}", "examples": sorted(EXTENSION_OF)},
                     "size": {"type": "integer", "minimum": 1, "maximum": MAX_RECORDING_BYTES, "description": "Bytes."},
                     "duration": {"type": "number", "minimum": 0, "description": "Seconds."},
                     **_ABOUT,

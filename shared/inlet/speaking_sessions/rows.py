@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from inlet.errors import InvalidRecording
 from inlet.headers import content_disposition
-from inlet.speaking_sessions.media_types import EXTENSION_OF, sniffed_type
+from inlet.speaking_sessions.media_types import extension, sniffed_type
 
 type RecordingStatus = Literal["CREATED", "UPLOADED", "PROCESSING", "COMPLETED", "FAILED"]
 
@@ -26,16 +26,19 @@ class SpeakingSession:
     created_at: datetime
     updated_at: datetime
 
-    def expect(self, *, size: int, head: bytes) -> None:
-        """Raise `InvalidRecording` unless the stored object is the announced recording. `size` is in bytes."""
-        found = sniffed_type(self.content_type, head)
-        if size != self.size or EXTENSION_OF[found] != EXTENSION_OF[self.content_type]:
-            raise InvalidRecording(f"This is not the recording that was announced as {self.content_type}.")
+    def type_of(self, *, size: int, head: bytes) -> str:
+        """Return what the stored object is by its first bytes; `size` is in bytes.
+
+        Raises `InvalidRecording` unless it is audio of the announced size.
+        """
+        if size != self.size:
+            raise InvalidRecording(f"This recording has {size} bytes, not the announced {self.size}.")
+        return sniffed_type(self.content_type, head)
 
     @property
     def download_name(self) -> str:
         """The recording's Content-Disposition, of its id and extension."""
-        return content_disposition(f"recording-{self.id}.{EXTENSION_OF[self.content_type]}")
+        return content_disposition(f"recording-{self.id}.{extension(self.content_type)}")
 
 
 @dataclass(frozen=True, slots=True)

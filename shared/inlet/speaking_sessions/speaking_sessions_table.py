@@ -30,7 +30,7 @@ RETURNING {_COLUMNS}
 """
 
 _UPLOADED = f"""
-UPDATE speaking_sessions AS session SET status = 'UPLOADED', updated_at = now()
+UPDATE speaking_sessions AS session SET status = 'UPLOADED', content_type = %(content_type)s, updated_at = now()
   FROM users
  WHERE session.id = %(id)s AND session.status = 'CREATED'
    AND users.id = session.user_id AND users.external_id = %(sub)s
@@ -115,12 +115,12 @@ def create(session_id: str, user_id: str, *, about: About, key: str, content_typ
     return session
 
 
-def uploaded(user: User, session_id: str) -> SpeakingSession:
-    """Record that the recording is in the bucket. A session that has come further stays as it is.
+def uploaded(user: User, session_id: str, content_type: str) -> SpeakingSession:
+    """Record that the recording is in the bucket, and its type by its bytes. A session further on stays as it is.
 
     Raises `UserNotFound` or `SpeakingSessionNotFound` where it is gone.
     """
-    parameters = {"id": session_id, "sub": user.sub}
+    parameters = {"id": session_id, "sub": user.sub, "content_type": content_type}
     return database.fetch_one_as(SpeakingSession, _UPLOADED, parameters) or get(user, session_id)
 
 

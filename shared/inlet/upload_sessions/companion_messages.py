@@ -12,7 +12,7 @@ class MultipartRequest(Model):
     """A file that Uppy is about to send. Its `metadata` is ignored."""
 
     filename: Annotated[str, Field(min_length=1, max_length=255)]
-    type: Annotated[str, Field(min_length=1, max_length=100)]
+    type: Annotated[str, Field(max_length=100)] = ""
 
 
 class MultipartUpload(Model):

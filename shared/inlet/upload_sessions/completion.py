@@ -18,6 +18,7 @@ from inlet.errors import (
     UploadLost,
     UploadSessionClosed,
 )
+from inlet.headers import bare_etag
 from inlet.upload_sessions import files_table, upload_sessions_table
 from inlet.upload_sessions.rows import SessionFile, Slot, UploadSession
 
@@ -83,7 +84,7 @@ def _completed(slot: Slot, file: SessionFile) -> FileAlreadyCompleted:
 
 def _checked(parts: list[tuple[int, str]], count: int) -> dict[int, str]:
     """Return the ETags of parts 1 to `count` by number. Raise `PartsMismatch` unless each is named once."""
-    etags = {number: etag.strip('"') for number, etag in parts}
+    etags = {number: bare_etag(etag) for number, etag in parts}
     if len(etags) != len(parts) or etags.keys() != set(range(1, count + 1)):
         raise PartsMismatch(expectedParts=count, missingParts=sorted(set(range(1, count + 1)) - etags.keys())[:100])
     if unreadable := [number for number, etag in etags.items() if not _ETAG.fullmatch(etag)]:

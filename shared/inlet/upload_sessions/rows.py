@@ -126,8 +126,13 @@ class UploadSession:
         raise SessionFileNotFound
 
     def declared_as(self, filename: str, mime_type: str) -> Declared:
-        """Return a declared file of this name and type, preferring one not registered yet. Raise `FileNotDeclared`."""
-        alike = [slot for slot in self.slots if slot.declared[1:3] == (filename, mime_type)]
+        """Return a declared file of this name and type, preferring one not registered yet. Raise `FileNotDeclared`.
+
+        A name that one declared file alone has finds it whatever its type: browsers on Windows and Android call a CSV
+        file `application/vnd.ms-excel`, or nothing at all.
+        """
+        named = [slot for slot in self.slots if slot.declared.filename == filename]
+        alike = named if len(named) == 1 else [slot for slot in named if slot.declared.mime_type == mime_type]
         if not alike:
             raise FileNotDeclared
         return next((slot for slot in alike if slot.file is None), alike[0]).declared

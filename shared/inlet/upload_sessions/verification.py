@@ -7,17 +7,24 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from inlet import storage
 from inlet.errors import ObjectMissing
-from inlet.sniffing import HEAD_BYTES, matches
+from inlet.sniffing import HEAD_BYTES, matches, sniff
 from inlet.upload_sessions.rows import SessionFile, Slot
 
-type Mismatch = Literal["missing", "changed", "size", "sha256", "type"]
+type Reason = Literal["missing", "changed", "size", "sha256", "type"]
 """How a file differs: no object, not the one that was completed, another size, another digest, another content."""
 
 _PARALLEL = 8
+
+
+class Mismatch(NamedTuple):
+    """How a file differs from its declaration, and the MIME type it was found to be where that is another."""
+
+    reason: Reason
+    found: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +62,14 @@ def find_mismatch(slot: Slot, file: SessionFile) -> Mismatch | None:
         else:
             stored, head, sha256 = storage.read_head_and_sha256(file.key, HEAD_BYTES)
     except ObjectMissing:
-        return "missing"
+        return Mismatch("missing")
     if stored.etag != file.etag:
-        return "changed"
+        return Mismatch("changed")
     if stored.size != declared.size:
-        return "size"
+        return Mismatch("size")
     if sha256 != declared.sha256:
-        return "sha256"
-    return None if matches(declared.mime_type, head, complete=stored.size <= len(head)) else "type"
+        return Mismatch("sha256")
+    if matches(declared.mime_type, head, complete=stored.size <= len(head)):
+        return None
+    found = sniff(head) or "application/octet-stream"
+    return Mismatch("type", None if found == declared.mime_type else found)

@@ -47,9 +47,27 @@ def test_fifty_megabytes_go_straight_to_the_bucket(
     assert storage.head_object(Bucket=stack.bucket, Key=row["audio_key"])["ContentLength"] == size
 
 
+@pytest.mark.parametrize("declared", ["audio/webm", "audio/x-hx-aac-adts", "Audio/X-Unheard.of; rate=8000"])
+def test_whatever_audio_was_announced_the_bytes_say_what_it_is(
+    http: httpx.Client, rows: Rows, stack: LocalStack, declared: str
+) -> None:
+    announced = announce(http, contentType=declared, size=len(tone())).json()
+    assert put(announced, tone()).status_code == 200
+    assert http.post(f"/api/sessions/{announced['id']}/complete").json()["status"] == "UPLOADED"
+    assert row_of(rows, announced["id"])["content_type"] == "audio/wav"
+    heard = httpx.get(http.get(f"/api/sessions/{announced['id']}").json()["audioUrl"])
+    assert heard.headers["content-type"] == "audio/wav"
+    assert f'recording-{announced["id"]}.wav"' in heard.headers["content-disposition"]
+    assert heard.content == tone()
+
+
 @pytest.mark.parametrize(
     ("declared", "content"),
-    [("audio/wav", b"<html>" + bytes(94)), ("audio/webm", tone()), ("audio/ogg", b"OggX" + bytes(96))],
+    [
+        ("audio/wav", b"<html>" + bytes(94)),
+        ("audio/webm", b"\x89PNG\r\n\x1a\n" + bytes(92)),
+        ("audio/ogg", b"OggX" + bytes(96)),
+    ],
 )
 def test_what_is_not_the_announced_recording_goes(
     http: httpx.Client, rows: Rows, storage: "S3Client", stack: LocalStack, declared: str, content: bytes

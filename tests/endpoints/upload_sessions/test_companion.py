@@ -103,7 +103,9 @@ def test_only_declared_files_in_their_parts(http: httpx.Client) -> None:
     file = pdf(PART + 1)
     companion = Companion(http, file)
     assert companion.begin(pdf(filename="other.pdf")).status_code == 400
-    assert companion.begin(pdf(mime_type="image/png")).status_code == 400
+    by_its_name = companion.begin(pdf(mime_type="application/vnd.ms-excel"))
+    assert by_its_name.status_code == 200, "a browser on Windows names types in its own way"
+    assert companion.begin(pdf(mime_type="")).json() == by_its_name.json()
     upload_id = companion.begin(file).json()["uploadId"]
     for number in (0, 3, -1, 10_001):
         assert companion.call("GET", f"multipart/{upload_id}/{number}").status_code == 400

@@ -59,7 +59,7 @@ def test_a_50_mb_pdf_in_parallel_out_of_order(http: httpx.Client, stack: LocalSt
     assert finalized["status"] == "completed"
 
 
-@pytest.mark.parametrize("form", ["{}", '"{}"', '"{}'])
+@pytest.mark.parametrize("form", ["{}", '"{}"', '"{}', 'W/"{}"'])
 def test_etags_with_and_without_quotes_and_extra_keys(http: httpx.Client, form: str) -> None:
     file = pdf(PART + 5)
     session = create(http, file)

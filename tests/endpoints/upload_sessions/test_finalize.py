@@ -55,6 +55,15 @@ LIARS = {
     "half.json": (File(b'{"a": ', "parts-list", mime_type="application/json"), "type"),
     "binary.csv": (File(b"name,count\n\x00\x01", "parts-list", mime_type="text/csv"), "type"),
 }
+FOUND = {
+    "program.pdf": "application/octet-stream",
+    "picture.pdf": "image/png",
+    "sound.webp": "audio/wav",
+    "page.txt": "text/html",
+    "drawing.xml": "image/svg+xml",
+    "binary.csv": "application/octet-stream",
+}
+"""What a file is named to be that is not as declared; one that only ends too soon is what it was declared to be."""
 
 
 def test_a_file_that_lies_is_caught_at_finalize(
@@ -68,6 +77,7 @@ def test_a_file_that_lies_is_caught_at_finalize(
     details = refused(session.finalize(), 422, "CONTENT_MISMATCH")
     assert details["files"] == [
         {"index": index, "fileId": lying[index], "filename": filename, "reason": reason}
+        | ({"found": FOUND[filename]} if filename in FOUND else {})
         for index, (filename, (_, reason)) in enumerate(LIARS.items())
     ]
     row = session_row(rows, session)
