@@ -317,4 +317,4 @@ def speaking_sessions_world(
     """Set up speaking sessions of one signed-in user."""
     from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
 
-    return SpeakingSessionsWorld(killable(), world_rows, storage, own_bucket)
+    return SpeakingSessionsWorld(killable(RECORDINGS_PER_DAY="1000"), world_rows, storage, own_bucket)

@@ -33,7 +33,7 @@ def test_a_form_may_end_anywhere(world: SpeakingSessionsWorld) -> None:
             assert run.status == (500 if trap.point // 2 == CREATE_BY_FORM.index("PutObject") else 201)
         world.assert_no_claim_is_false()
     world.assert_nothing_is_left_over()
-    assert len(world.ids()) == 1 + 1 + 3  # the clean run; the death after the last effect; three lost answers
+    assert len(world.ids()) == 1 + 1 + 4  # the clean run; the death after the last effect; four lost answers
 
 
 def test_an_announcement_may_end_anywhere(world: SpeakingSessionsWorld) -> None:

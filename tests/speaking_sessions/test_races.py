@@ -43,11 +43,11 @@ def test_completing_and_reading_while_deleting(world: SpeakingSessionsWorld) -> 
 
 
 def test_deleting_while_a_form_is_taken_in(world: SpeakingSessionsWorld) -> None:
-    for point in range(3, 2 * len(CREATE_BY_FORM)):  # from where there is a session to delete
+    for point in range(5, 2 * len(CREATE_BY_FORM)):  # from where there is a session to delete
         with world.recording(point) as held:
             [session_id] = world.ids()
             assert world.delete(session_id).body == {"ok": True}
-            assert held.release().status == (404 if point < 7 else 201)
+            assert held.release().status == (404 if point < 9 else 201)
         assert world.ids() == []
         world.sweep()
         assert world.recorded_ids() == []

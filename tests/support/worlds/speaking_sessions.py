@@ -28,8 +28,8 @@ FORM = b"".join(
 )
 
 # What each call does to the world, in order. The crash suite holds a clean run against it, so that no effect escapes.
-CREATE_BY_FORM = ["INSERT INTO users", "INSERT INTO speaking_sessions", "PutObject", "UPDATE speaking_sessions"]
-CREATE_DIRECT = ["INSERT INTO users", "INSERT INTO speaking_sessions"]
+CREATE_DIRECT = ["INSERT INTO rate_limits", "INSERT INTO users", "INSERT INTO speaking_sessions"]
+CREATE_BY_FORM = [*CREATE_DIRECT, "PutObject", "UPDATE speaking_sessions"]
 COMPLETE = ["GetObject", "UPDATE speaking_sessions"]
 REFUSE = ["GetObject", "DELETE FROM speaking_sessions", "DeleteObject", "UPDATE object_deletions"]
 DELETE = ["DELETE FROM speaking_sessions", "DeleteObject", "UPDATE object_deletions"]
