@@ -1,19 +1,24 @@
 """Free TCP ports on the loopback interface, the same ones again after a restart where they are still free."""
 
+import fcntl
 import itertools
 import json
 import os
 import random
 import socket
+import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 HOST = "127.0.0.1"
 # Linux gives clients ports from 32768 on, macOS from 49152.
 PORTS = range(20_000, 32_768)
-# Processes started together look for theirs in different shares of these.
+# Each process looks for its own in another share of these, which it holds until it ends.
 SHARES = 50
+_LOCKS = Path(tempfile.gettempdir(), f"local-aws-ports-{os.getuid()}")
+_held: list[IO[str]] = []
 
 
 def free_port() -> int:
@@ -28,8 +33,23 @@ def free_port() -> int:
 @cache
 def _candidates(process: int) -> Iterator[int]:
     """Return a process's share in random order, over and over; one iterator a process, so that a fork has its own."""
-    share = PORTS[process % SHARES :: SHARES]
+    share = PORTS[_take_share(process) :: SHARES]
     return itertools.cycle(random.sample(share, len(share)))
+
+
+def _take_share(process: int) -> int:
+    """Lock a share that no other process of this user holds, and return its number. The lock ends with the process."""
+    _LOCKS.mkdir(mode=0o700, exist_ok=True)
+    for number in range(process, process + SHARES):
+        lock = (_LOCKS / str(number % SHARES)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+        else:
+            _held.append(lock)
+            return number % SHARES
+    return process % SHARES  # more processes than shares: a neighbour's, as good as any
 
 
 def is_free(port: int) -> bool:

@@ -7,6 +7,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -243,6 +244,23 @@ def test_s3_lets_in_who_signs_with_the_key_and_nobody_else(s3: S3Server, bucket:
 def test_no_port_is_given_twice_while_others_are_left() -> None:
     given = [free_port() for _ in range(200)]
     assert len(set(given)) == len(given)
+
+
+def test_processes_take_their_ports_from_shares_of_their_own() -> None:
+    """A server needs a second until it listens; a process of another run must not be told the same port meanwhile."""
+    code = "from local_aws.ports import PORTS, SHARES, free_port; print((free_port() - PORTS[0]) % SHARES); input()"
+    command, here = [sys.executable, "-c", code], Path(__file__).parents[2]
+    with ExitStack() as running:
+        processes = [
+            subprocess.Popen(command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            for _ in range(8)
+        ]
+        for process in processes:
+            running.enter_context(process)
+        shares = [process.stdout.readline() for process in processes if process.stdout]
+        for process in processes:
+            process.communicate("\n")
+    assert len(set(shares)) == len(processes)
 
 
 def test_ports_stay_the_same_while_they_are_free(tmp_path: Path) -> None:
