@@ -4,10 +4,10 @@
  * @typedef {import("./openapi.js").components["schemas"]} Schemas
  * @typedef {import("./openapi.js").operations} Operations
  * @typedef {Operations["create_speaking_session"]["requestBody"]["content"]["application/json"]} RecordingAnnouncement
- * @typedef {{ signal?: AbortSignal }} Options
+ * @typedef {{ signal?: AbortSignal, key?: string }} Options `key`: the Idempotency-Key, for a POST
  */
 
-import { newKey, Requests, retryAfterMs } from "./requests.js";
+import { Requests, retryAfterMs } from "./requests.js";
 
 const SESSIONS = "/api/mocs/uploads/sessions";
 
@@ -53,7 +53,12 @@ export class Api {
    * @returns {Promise<Schemas["StartedJob"]>}
    */
   processUpload(uploadId, options) {
-    return this.#requests.json("POST", "/api/process", { body: { uploadId }, job: uploadId, ...options });
+    return this.#requests.json("POST", "/api/process", {
+      body: { uploadId },
+      job: uploadId,
+      patient: false,
+      ...options,
+    });
   }
 
   /**
@@ -66,12 +71,8 @@ export class Api {
     /** @type {Record<string, string>} */
     const headers = etag ? { "If-None-Match": etag } : {};
     const path = `/api/status/${encodeURIComponent(jobId)}`;
-    const response = await this.#requests.send("GET", path, { job: jobId, headers, signal, attempts: 1 });
-    return {
-      status: response.status === 304 ? null : await response.json(),
-      etag: response.headers.get("ETag"),
-      retryAfterMs: retryAfterMs(response),
-    };
+    const answer = await this.#requests.send("GET", path, { job: jobId, headers, signal, attempts: 1 });
+    return { status: answer.body, etag: answer.headers.get("ETag"), retryAfterMs: retryAfterMs(answer) };
   }
 
   /**
@@ -125,7 +126,7 @@ export class Api {
    */
   listParts(sessionId, fileId, { from = 1, limit = 100, signal } = {}) {
     const path = `${filePath(sessionId, fileId)}/parts?from=${from}&limit=${limit}`;
-    return this.#requests.json("GET", path, { user: true, signal });
+    return this.#requests.json("GET", path, { user: true, patient: true, signal });
   }
 
   /**
@@ -210,12 +211,13 @@ export class Api {
 
   /**
    * Where and with which headers a form with a recording is sent, for senders that want to see its progress.
+   * @param {string} key Idempotency-Key of the recording
    * @returns {Promise<{ url: string, headers: Record<string, string> }>}
    */
-  async recordingForm() {
+  async recordingForm(key) {
     return {
       url: `${this.#requests.baseUrl}/api/sessions`,
-      headers: { ...(await this.#requests.authorization()), "Idempotency-Key": newKey() },
+      headers: { ...(await this.#requests.authorization()), "Idempotency-Key": key },
     };
   }
 }

@@ -4,7 +4,8 @@
 
 export class InletError extends Error {
   /**
-   * @param {string} code the API's code, or one of ours: NETWORK, STORAGE, URL_EXPIRED, SESSION_ENDED
+   * @param {string} code the API's code, or one of ours: NETWORK, BUSY, STORAGE, URL_EXPIRED, FILE_CHANGED, SESSION_ENDED,
+   *   OPEN_ELSEWHERE
    * @param {string} message as the API put it
    * @param {{ status?: number, retryAfterMs?: number | null, nextAllowedAt?: string | null,
    *           requestId?: string | null, details?: Record<string, unknown>, cause?: unknown }} [more]
@@ -44,7 +45,10 @@ export const WORDS = {
     })[error.status] ?? "Something about this request was not right. Please reload the page and try again.",
   BUDGET_SPENT: (error) =>
     `We have made as many pictures today as we may. Your photo is kept: you can go on ${when(error.nextAllowedAt ?? "")}.`,
-  CONTENT_MISMATCH: "This file is not what its name says. Please check it and send it again.",
+  CONTENT_MISMATCH: (error) =>
+    error.details.found
+      ? `This file is not what its name says: it is ${error.details.found}. Please choose the right file.`
+      : "This file is not what its name says. Please check it, or leave it out.",
   FINALIZE_IN_PROGRESS: "Your files are still being checked. Please wait a moment.",
   IDEMPOTENCY_IN_PROGRESS: "We are still busy with your last try. Please wait a moment.",
   IDEMPOTENCY_MISMATCH: "Something got mixed up. Please reload the page and try again.",
@@ -61,18 +65,26 @@ export const WORDS = {
   NOT_RETRYABLE: (error) => error.message,
   NOT_UPLOADED: "We can't see your file yet. Please send it again.",
   SESSION_NOT_FOUND: "This recording is not here any more.",
-  TOO_MANY_REQUESTS: (error) =>
-    error.nextAllowedAt
-      ? `You have reached the limit for now. You can go on ${when(error.nextAllowedAt)}.`
-      : "That was a little too fast. Please try again in a moment.",
+  TOO_MANY_REQUESTS: (error) => {
+    if (error.nextAllowedAt) return `You have reached the limit for now. You can go on ${when(error.nextAllowedAt)}.`;
+    if (error.retryAfterMs) return `That was a little too fast. Please try again in ${duration(error.retryAfterMs)}.`;
+    return "That was a little too fast. Please try again in a moment.";
+  },
   UNAUTHORIZED: "You are not signed in, or no longer.",
+  UNAVAILABLE: "We can't take this at the moment. Nothing is lost. Please try again shortly.",
   UPLOAD_MISMATCH: "The file that arrived is not the one you chose. Please send it again.",
   USER_NOT_FOUND: "This recording is not here any more.",
-  VALIDATION_ERROR: "Some of what you entered is missing or not quite right.",
+  VALIDATION_ERROR: (error) =>
+    isAbout(error, "email")
+      ? "Please check your e-mail address: it needs a name, an @ and a domain, such as ada@example.com."
+      : "Some of what you entered is missing or not quite right.",
   VERIFICATION_FAILED: "We couldn't check your upload. Let's try again!",
   WORKFLOW_FAILED: "We couldn't start. Please try again.",
 
+  BUSY: "The file store is busy. Please try again in a moment.",
+  FILE_CHANGED: "This file has changed, moved or gone since you chose it. Please choose it again.",
   NETWORK: "There is no connection. Please check your network and try again.",
+  OPEN_ELSEWHERE: "This upload is open in another tab. Go on there, or close that tab.",
   SESSION_ENDED: "This upload was left for too long and has ended. Please start it again.",
   STORAGE: "The file store did not take the file. Please try again.",
   URL_EXPIRED: "The upload took too long to start. Please try again.",
@@ -87,6 +99,17 @@ export function wordsFor(error) {
   const known = error instanceof InletError ? error : new InletError("INTERNAL_ERROR", String(error));
   const words = WORDS[known.code] ?? WORDS.INTERNAL_ERROR;
   return typeof words === "function" ? words(known) : /** @type {string} */ (words);
+}
+
+/**
+ * Whether the API refuses just this field.
+ * @param {unknown} error
+ * @param {string} field
+ * @returns {boolean}
+ */
+export function isAbout(error, field) {
+  if (!(error instanceof InletError) || !Array.isArray(error.details.fields)) return false;
+  return error.details.fields.some((one) => String(one.field).endsWith(field));
 }
 
 /**
@@ -108,4 +131,14 @@ function when(moment) {
   const time = date.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
   if (date.toDateString() === new Date().toDateString()) return `at ${time}`;
   return `on ${date.toLocaleDateString([], { weekday: "long" })} at ${time}`;
+}
+
+/**
+ * @param {number} milliseconds
+ * @returns {string} such as "90 seconds" or "5 minutes"
+ */
+function duration(milliseconds) {
+  const seconds = Math.ceil(milliseconds / 1000);
+  if (seconds <= 100) return seconds === 1 ? "a second" : `${seconds} seconds`;
+  return `${Math.ceil(seconds / 60)} minutes`;
 }

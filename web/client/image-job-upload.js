@@ -3,13 +3,15 @@
  */
 
 import { InletError, isAbort } from "./errors.js";
+import { sniff } from "./file-type.js";
 import { sha256 } from "./hash.js";
 import { clearSession, storeSession } from "./job-token.js";
+import { keyOf, sendAsOne } from "./keys.js";
 import { put } from "./transfer.js";
 
 /** What may be sent, and the endings by which files without a type are known (phones' HEIC often has none). */
 export const IMAGE_TYPES = /** @type {const} */ ({
-  "image/jpeg": ["jpg", "jpeg"],
+  "image/jpeg": ["jpg", "jpeg", "jpe", "jfif", "pjpeg", "pjp"],
   "image/png": ["png"],
   "image/webp": ["webp"],
   "image/heic": ["heic", "heif"],
@@ -17,8 +19,19 @@ export const IMAGE_TYPES = /** @type {const} */ ({
 export const MAX_IMAGE_BYTES = 25 * 1024 * 1024;
 
 /**
+ * @param {File} file
+ * @returns {Promise<string | null>} the MIME type to declare, by the first bytes where they tell it; null when it is not an
+ *   image we take
+ */
+export async function recognizeImage(file) {
+  const found = await sniff(file);
+  if (found === null) return imageType(file);
+  return found in IMAGE_TYPES ? found : null;
+}
+
+/**
  * @param {{ name: string, type: string }} file
- * @returns {string | null} the MIME type to declare; null when it is not an image we take
+ * @returns {string | null} the MIME type by what the file is called
  */
 export function imageType(file) {
   if (file.type in IMAGE_TYPES) return file.type;
@@ -38,28 +51,29 @@ export function imageType(file) {
  * @returns {Promise<{ jobId: string }>}
  */
 export async function uploadImage(api, file, { email, hash = false, onProgress, signal }) {
+  const type = (await recognizeImage(file)) ?? file.type;
   const digest = hash ? await sha256(file) : null;
-  const type = imageType(file) ?? file.type;
-  const reserved = await api.createUpload(
-    { email, type, size: file.size, ...(digest && { sha256: digest }) },
-    { signal },
-  );
-  await put({
-    url: reserved.uploadUrl,
-    body: file,
-    headers: reserved.headers,
-    onProgress: (sent) => onProgress?.(sent, file.size),
-    signal,
+  const image = { email, type, size: file.size, ...(digest && { sha256: digest }) };
+  return sendAsOne(file, async () => {
+    const reserved = await api.createUpload(image, { signal, key: keyOf(file, image) });
+    await put({
+      url: reserved.uploadUrl,
+      body: file,
+      headers: reserved.headers,
+      onProgress: (sent) => onProgress?.(sent, file.size),
+      signal,
+    });
+    onProgress?.(file.size, file.size);
+    // From here on a reload must not lose the job, so the token is kept before the answer to confirm.
+    storeSession(reserved.uploadId, reserved.sessionToken);
+    try {
+      await confirm(api, reserved.uploadId, signal);
+    } catch (error) {
+      if (isAbort(error) || (error instanceof InletError && error.status === 422)) clearSession(reserved.uploadId);
+      throw error;
+    }
+    return { jobId: reserved.uploadId };
   });
-  // From here on a reload must not lose the job, so the token is kept before the answer to confirm.
-  storeSession(reserved.uploadId, reserved.sessionToken);
-  try {
-    await confirm(api, reserved.uploadId, signal);
-  } catch (error) {
-    if (isAbort(error) || (error instanceof InletError && error.status === 422)) clearSession(reserved.uploadId);
-    throw error;
-  }
-  return { jobId: reserved.uploadId };
 }
 
 /**

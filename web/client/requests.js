@@ -1,6 +1,7 @@
 /**
  * Requests to the API, and its answers. Adds the job's X-Session-Token or the user's access token by itself, gives every
- * POST an Idempotency-Key, and repeats what failed for a moment: no answer, 5xx, or "come back in a few seconds".
+ * POST an Idempotency-Key, and repeats what failed for a moment: no answer within half a minute, 5xx, 429, or "come back in
+ * a few seconds".
  *
  * @typedef {object} Question
  * @property {unknown} [body]
@@ -8,15 +9,22 @@
  * @property {boolean} [user] whether to add the access token
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
- * @property {number} [attempts]
+ * @property {string} [key] Idempotency-Key of the thing that is sent; without it, one for this call
+ * @property {boolean} [patient] whether to outlast a break of the line, as every POST does that says nothing else
+ * @property {number} [attempts] 1: whoever calls repeats it
+ *
+ * @typedef {{ status: number, headers: Headers, body: any }} Answer `body` is null where there is none
  */
 
 import { InletError } from "./errors.js";
 import { getSessionHeader } from "./job-token.js";
-import { backoff, sleep } from "./waiting.js";
+import { newKey } from "./keys.js";
+import { keepTrying } from "./line.js";
+import { backoff } from "./waiting.js";
 
-const ATTEMPTS = 3;
-const LONGEST_WAIT_MS = 5000; // a server that asks for more is telling the person, not us
+const ANSWER_MS = 30_000; // API Gateway itself gives up by then: what has not answered is asked again
+const ATTEMPTS = { usual: 3, busy: 6, patient: 12, inProgress: 70 };
+const LONGEST_WAIT_MS = 10_000; // a server that asks for more is telling the person, not us
 
 export class Requests {
   #getAccessToken;
@@ -38,7 +46,7 @@ export class Requests {
    * @returns {Promise<any>} as the calling method declares it
    */
   async json(method, path, request) {
-    return (await this.send(method, path, request)).json();
+    return (await this.send(method, path, request)).body;
   }
 
   /**
@@ -46,45 +54,42 @@ export class Requests {
    * @param {string} method
    * @param {string} path
    * @param {Question} request
-   * @returns {Promise<Response>}
+   * @returns {Promise<Answer>}
    */
-  async send(method, path, { body, job, user, headers = {}, signal, attempts = ATTEMPTS }) {
+  send(method, path, { body, job, user, headers = {}, signal, key, attempts, patient = method === "POST" }) {
     const all = { Accept: "application/json", ...headers, ...(job ? getSessionHeader(job) : {}) };
     if (body !== undefined) Object.assign(all, { "Content-Type": "application/json" });
-    if (method === "POST") Object.assign(all, { "Idempotency-Key": newKey() });
-    for (let attempt = 1; ; attempt++) {
+    if (method === "POST") Object.assign(all, { "Idempotency-Key": key ?? newKey() });
+    const attempt = async () => {
       if (user) Object.assign(all, await this.authorization());
-      try {
-        return await this.#sendOnce(path, {
-          method,
-          headers: all,
-          body: body === undefined ? undefined : JSON.stringify(body),
-          cache: "no-store",
-          signal,
-        });
-      } catch (error) {
-        const again = error instanceof InletError ? waitBeforeRetry(error, attempt) : null;
-        if (again === null || attempt >= attempts) throw error;
-        await sleep(again, signal);
-      }
-    }
+      const text = body === undefined ? undefined : JSON.stringify(body);
+      return this.#sendOnce(path, { method, headers: all, body: text, cache: "no-store", signal });
+    };
+    if (attempts === 1) return attempt();
+    return keepTrying(attempt, (error, failures) => waitBeforeRetry(error, failures, patient), signal);
   }
 
   /**
    * @param {string} path
    * @param {RequestInit} request
-   * @returns {Promise<Response>}
+   * @returns {Promise<Answer>}
    */
   async #sendOnce(path, request) {
-    let response;
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), ANSWER_MS);
+    const signal = request.signal ? AbortSignal.any([request.signal, late.signal]) : late.signal;
     try {
-      response = await fetch(this.baseUrl + path, request);
+      const response = await fetch(this.baseUrl + path, { ...request, signal });
+      const text = await response.text();
+      if (!response.ok && response.status !== 304) throw refusal(response.status, text, retryAfterMs(response));
+      return { status: response.status, headers: response.headers, body: text ? JSON.parse(text) : null };
     } catch (error) {
+      if (error instanceof InletError) throw error;
       request.signal?.throwIfAborted();
-      throw new InletError("NETWORK", "No answer", { cause: error });
+      throw new InletError("NETWORK", "No answer, or not the API's", { cause: error });
+    } finally {
+      clearTimeout(timer);
     }
-    if (response.ok || response.status === 304) return response;
-    throw refusal(response.status, await response.text(), retryAfterMs(response));
   }
 
   /**
@@ -133,25 +138,29 @@ function codeOf(status) {
 }
 
 /**
+ * How long to wait before asking the API again.
  * @param {InletError} error
- * @param {number} attempt
+ * @param {number} failures
+ * @param {boolean} patient whether to outlast a break of the line
  * @returns {number | null} milliseconds; null when trying again would not help
  */
-function waitBeforeRetry(error, attempt) {
+export function waitBeforeRetry(error, failures, patient) {
+  const isDown = error.code === "NETWORK" || [502, 503, 504].includes(error.status);
+  const isBusy = error.status === 429 || error.status === 408;
+  const isPassing = isDown || isBusy || error.status >= 500;
+  let most = isBusy ? ATTEMPTS.busy : ATTEMPTS.usual;
+  if (isDown && patient) most = ATTEMPTS.patient;
+  if (error.code === "IDEMPOTENCY_IN_PROGRESS") most = ATTEMPTS.inProgress; // a request that died claims its key for a minute
+  if (failures >= most || (error.code === "NETWORK" && !patient && !navigator.onLine)) return null;
   if (error.retryAfterMs !== null) return error.retryAfterMs <= LONGEST_WAIT_MS ? error.retryAfterMs : null;
-  return error.code === "NETWORK" || error.status >= 500 ? backoff(attempt) : null;
+  return isPassing ? backoff(failures, { mostMs: 10_000 }) : null;
 }
 
 /**
- * @param {Response} response
+ * @param {{ headers: Headers }} answer
  * @returns {number | null}
  */
-export function retryAfterMs(response) {
-  const seconds = Number.parseFloat(response.headers.get("Retry-After") ?? "");
+export function retryAfterMs({ headers }) {
+  const seconds = Number.parseFloat(headers.get("Retry-After") ?? "");
   return Number.isFinite(seconds) ? seconds * 1000 : null;
-}
-
-/** A random key; crypto.randomUUID would need a secure context, and a phone on the same network has none. */
-export function newKey() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,13 +1,19 @@
 /**
  * One recording: as a form through the API when it fits a request, else straight to the bucket.
+ *
+ * @typedef {import("./api.js").RecordingAnnouncement} RecordingAnnouncement
+ * @typedef {{ onProgress: (sent: number) => void, signal: AbortSignal | undefined }} Sending
  */
 
-import { refusal } from "./requests.js";
+import { keyOf, sendAsOne } from "./keys.js";
+import { keepTrying } from "./line.js";
+import { refusal, waitBeforeRetry } from "./requests.js";
 import { put, send } from "./transfer.js";
 
 const FITS_A_REQUEST = 4_000_000; // bytes; a function's request holds about 4.4 MB of binary, the form's frame included
 
 /**
+ * Send it, and whenever it is called again with the same recording, send the same one: there is never a second.
  * @param {import("./api.js").Api} api
  * @param {Blob} audio
  * @param {object} options
@@ -20,23 +26,49 @@ const FITS_A_REQUEST = 4_000_000; // bytes; a function's request holds about 4.4
  */
 export async function uploadRecording(api, audio, { duration, language = "en", topic, onProgress, signal }) {
   // Without its codecs; a type the API does not know is refused there.
-  const contentType = /** @type {import("./api.js").RecordingAnnouncement["contentType"]} */ (audio.type.split(";")[0]);
-  const told = (/** @type {number} */ sent) => onProgress?.(Math.min(sent, audio.size), audio.size);
-  if (audio.size > FITS_A_REQUEST) {
-    const reserved = await api.createRecording(
-      { contentType, size: audio.size, duration, language, ...(topic && { topic }) },
-      { signal },
-    );
-    await put({ url: reserved.uploadUrl, body: audio, headers: reserved.headers, onProgress: told, signal });
-    return api.completeRecording(reserved.id, { signal });
-  }
+  const contentType = /** @type {RecordingAnnouncement["contentType"]} */ (audio.type.split(";")[0]);
+  const recording = { contentType, size: audio.size, duration, language, ...(topic && { topic }) };
+  const sending = {
+    onProgress: (/** @type {number} */ sent) => onProgress?.(Math.min(sent, audio.size), audio.size),
+    signal,
+  };
+  const way = audio.size > FITS_A_REQUEST ? sendDirectly : sendForm;
+  return sendAsOne(audio, () => way(api, audio, recording, sending));
+}
+
+/**
+ * @param {import("./api.js").Api} api
+ * @param {Blob} audio
+ * @param {RecordingAnnouncement} recording
+ * @param {Sending} sending
+ */
+async function sendDirectly(api, audio, recording, { onProgress, signal }) {
+  const reserved = await api.createRecording(recording, { signal, key: keyOf(audio, recording) });
+  await put({ url: reserved.uploadUrl, body: audio, headers: reserved.headers, onProgress, signal });
+  onProgress(audio.size);
+  return api.completeRecording(reserved.id, { signal });
+}
+
+/**
+ * @param {import("./api.js").Api} api
+ * @param {Blob} audio
+ * @param {RecordingAnnouncement} recording
+ * @param {Sending} sending
+ * @returns {Promise<{ id: string }>}
+ */
+async function sendForm(api, audio, recording, { onProgress, signal }) {
   const form = new FormData();
-  form.append("audio", new Blob([audio], { type: contentType }), "recording");
-  form.append("duration", String(duration));
-  form.append("language", language);
-  if (topic) form.append("topic", topic);
-  const { url, headers } = await api.recordingForm();
-  const answer = await send({ method: "POST", url, headers, body: form, onProgress: told, signal });
-  if (answer.status >= 300) throw refusal(answer.status, answer.text, answer.retryAfterMs);
-  return JSON.parse(answer.text);
+  form.append("audio", new Blob([audio], { type: recording.contentType }), "recording");
+  form.append("duration", String(recording.duration));
+  form.append("language", recording.language ?? "en");
+  if (recording.topic) form.append("topic", recording.topic);
+  const key = keyOf(audio, recording);
+  /** @param {number} failures */
+  const attempt = async (failures) => {
+    const { url, headers } = await api.recordingForm(key);
+    const answer = await send({ method: "POST", url, headers, body: form, onProgress, signal, failures });
+    if (answer.status >= 300) throw refusal(answer.status, answer.text, answer.retryAfterMs);
+    return JSON.parse(answer.text);
+  };
+  return keepTrying(attempt, (error, failures) => waitBeforeRetry(error, failures, true), signal);
 }

@@ -3,11 +3,23 @@
  */
 
 import { InletError } from "./errors.js";
-import { backoff, sleepUnless } from "./waiting.js";
+import { isReadable } from "./file-type.js";
+import { keepTrying } from "./line.js";
+import { backoff } from "./waiting.js";
 
-const OFFLINE_MS = 600_000; // how long to wait for the network's return before looking whether it was missed
-const STALL_MS = 60_000; // a connection that moves nothing for so long is dead, whatever it says
-const ATTEMPTS = 5;
+const STALL_MS = 30_000; // a connection that moves nothing for so long is dead, whatever it says
+const LONGEST_STALL_MS = 240_000;
+const ATTEMPTS = 8;
+const RENEWALS = 2;
+
+/** What a bucket says of a try, not of the file; its 5xx say the same. */
+const PASSES_BY_ITSELF = [
+  "ConditionalRequestConflict",
+  "OperationAborted",
+  "RequestTimeout",
+  "IncompleteBody",
+  "SlowDown",
+];
 
 /**
  * @typedef {object} Transfer
@@ -17,24 +29,28 @@ const ATTEMPTS = 5;
  * @property {Record<string, string>} [headers]
  * @property {(sent: number) => void} [onProgress] bytes sent so far
  * @property {AbortSignal} [signal]
+ * @property {number} [failures] that came before; a slow line needs more patience each time
+ *
+ * @typedef {{ status: number, etag: string | null, text: string, retryAfterMs: number | null }} Answer
  */
 
 /**
  * Send once and answer whatever came back; rejects with NETWORK when nothing did.
  * @param {Transfer} transfer
- * @returns {Promise<{ status: number, etag: string | null, text: string, retryAfterMs: number | null }>}
+ * @returns {Promise<Answer>}
  */
-export function send({ method = "PUT", url, body, headers = {}, onProgress, signal }) {
+export function send({ method = "PUT", url, body, headers = {}, onProgress, signal, failures = 0 }) {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason);
     const request = new XMLHttpRequest();
     request.open(method, url);
     for (const [name, value] of Object.entries(headers)) request.setRequestHeader(name, value);
 
-    let stall = setTimeout(() => request.abort(), STALL_MS);
+    const patienceMs = Math.min(LONGEST_STALL_MS, STALL_MS * 2 ** failures);
+    let stall = setTimeout(() => request.abort(), patienceMs);
     const moved = () => {
       clearTimeout(stall);
-      stall = setTimeout(() => request.abort(), STALL_MS);
+      stall = setTimeout(() => request.abort(), patienceMs);
     };
     const cancel = () => request.abort();
     signal?.addEventListener("abort", cancel, { once: true });
@@ -60,48 +76,57 @@ export function send({ method = "PUT", url, body, headers = {}, onProgress, sign
 }
 
 /**
- * PUT to a presigned URL until the bucket has it; answers the ETag, or null where CORS hides it. Being offline is no
- * failure: it waits.
+ * PUT to a presigned URL until the bucket has it. Being offline is no failure: it waits.
  *
  * A bucket that refuses the signature is not asked again with the same URL: `renew` gives a fresh one, or, without it,
- * the upload fails with URL_EXPIRED. So it does after a second failure of any kind, since some stores refuse without CORS
- * headers, which a page cannot tell from a lost connection.
- * @param {Omit<Transfer, "method">} transfer
- * @param {() => Promise<string>} [renew]
- * @returns {Promise<string | null>}
+ * the upload fails with URL_EXPIRED. A fresh one is also got after a second failure of any kind, since some stores refuse
+ * without CORS headers, which a page cannot tell from a lost connection.
+ * @param {Omit<Transfer, "method" | "body"> & { body: Blob }} transfer
+ * @param {object} [options]
+ * @param {() => Promise<string>} [options.renew]
+ * @param {<T>(send: () => Promise<T>) => Promise<T>} [options.inTurn] calls when it is this try's turn
+ * @returns {Promise<string | null>} the ETag; null where CORS hides it, or where an earlier try had arrived
  */
-export async function put(transfer, renew) {
+export function put(transfer, { renew, inTurn = (send) => send() } = {}) {
   let url = transfer.url;
-  for (let failures = 1; ; failures++) {
-    let failure;
-    try {
-      const { status, etag } = await send({ ...transfer, url });
-      if (status < 300) return etag;
-      // Signed with If-None-Match: an earlier try of ours arrived although its answer was lost.
-      if (status === 412 && failures > 1) return etag;
-      failure = new InletError(
-        status === 400 || status === 403 ? "URL_EXPIRED" : "STORAGE",
-        `The bucket said ${status}`,
-        {
-          status,
-        },
-      );
-    } catch (error) {
-      if (!(error instanceof InletError)) throw error;
-      failure = error;
-    }
+  /** @param {number} failures */
+  const attempt = async (failures) => {
+    const answer = await inTurn(() => send({ ...transfer, url, failures }));
+    // 412: nobody else has this key, so what lies there is ours, though the answer that said so was lost.
+    if (answer.status < 300 || answer.status === 412) return answer.status === 412 ? null : answer.etag;
+    throw bucketError(answer);
+  };
+  /**
+   * @param {InletError} error
+   * @param {number} failures
+   */
+  const waitBefore = async (error, failures) => {
     transfer.onProgress?.(0);
-    const refused = failure.status >= 400 && failure.status < 500;
-    const mayRenew = renew && failure.code === "URL_EXPIRED" && failures <= 2;
-    if (failures >= ATTEMPTS || (refused && !mayRenew)) throw failure;
-    if (!navigator.onLine) {
-      failures--;
-      await sleepUnless(OFFLINE_MS, ["online"], transfer.signal);
-    } else if (!mayRenew) {
-      await sleepUnless(backoff(failures), ["online"], transfer.signal);
+    if (error.code === "STORAGE" || failures >= ATTEMPTS) return null;
+    if (error.code === "URL_EXPIRED") {
+      if (!renew || failures > RENEWALS) return null;
+      url = await renew();
+      return 0;
     }
-    if (renew && (mayRenew || failures > 1)) url = await renew();
-  }
+    if (error.code === "NETWORK" && !(await isReadable(transfer.body)))
+      throw new InletError("FILE_CHANGED", "The file was changed after it was chosen", { cause: error });
+    if (renew && failures > 1) url = await renew();
+    return error.retryAfterMs ?? backoff(failures, { mostMs: 15_000 });
+  };
+  return keepTrying(attempt, waitBefore, transfer.signal);
+}
+
+/**
+ * The bucket's refusal by its own words: BUSY passes by itself, URL_EXPIRED needs another URL, STORAGE is final.
+ * @param {Answer} answer
+ * @returns {InletError}
+ */
+function bucketError({ status, text, retryAfterMs }) {
+  const said = text.match(/<Code>([^<]+)<\/Code>/)?.[1] ?? "";
+  const isBusy = status >= 500 || [408, 409, 429].includes(status) || PASSES_BY_ITSELF.includes(said);
+  const isLapsed = status === 400 || status === 403;
+  const code = isBusy ? "BUSY" : isLapsed ? "URL_EXPIRED" : "STORAGE";
+  return new InletError(code, `The bucket said ${status} ${said}`, { status, retryAfterMs });
 }
 
 /**

@@ -2,6 +2,7 @@
  * What an upload session takes: which kinds of files, how large, and how to know them.
  */
 
+import { sniff } from "./file-type.js";
 import { IMAGE_TYPES } from "./image-job-upload.js";
 
 const MB = 1024 * 1024;
@@ -25,6 +26,16 @@ export const CATEGORIES = {
   },
 };
 export const MAX_FILES = 50;
+
+/**
+ * @param {File} file
+ * @returns {Promise<{ category: Category, mimeType: string } | null>} by its first bytes where they tell it, else by its name
+ *   and type; null for what no category takes
+ */
+export async function recognize(file) {
+  const found = await sniff(file);
+  return categorize(found === null ? file : { name: "", type: found });
+}
 
 /**
  * @param {{ name: string, type: string }} file

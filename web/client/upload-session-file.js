@@ -8,17 +8,30 @@
  * @property {import("./api.js").Api} api
  * @property {string} sessionId
  * @property {AbortSignal} signal ends the current run
+ * @property {AbortSignal} rest asks to end it soon: what is nearly sent is finished
+ * @property {import("./upload-session-parts.js").Lanes} lanes
  * @property {() => void} onChange
  * @property {() => Promise<void>} register registers the files that have no id
- * @property {() => void} onUnregister the session is to be remembered without the file's id
+ * @property {() => void} onIdentity the session is to be remembered with what is new about the file
+ * @property {() => void} onMove bytes are moving
  *
  * @typedef {import("./upload-session-memory.js").Declared} Declared
+ * @typedef {import("./upload-session-memory.js").Identity} Identity
+ *
+ * @typedef {object} Entry a part on its way
+ * @property {Part} part
+ * @property {number} sent shown: it does not go back while the part is tried again
+ * @property {number} moving the bytes of the present try
+ * @property {number} since when that try began to move
  */
 
 import { InletError } from "./errors.js";
+import { sha256 } from "./hash.js";
 import { put } from "./transfer.js";
+import { sampleOf } from "./upload-session-memory.js";
 
 const PARTS_A_PAGE = 100;
+const NEARLY_MS = 3000;
 
 export class UploadSessionFile {
   /** @type {FileState} */
@@ -30,23 +43,25 @@ export class UploadSessionFile {
   error = null;
 
   #connection;
-  /** @type {{ part: Part, sent: number }[] | null} null until they are known, and once they no longer matter */
+  /** @type {Entry[] | null} null until they are known, and once they no longer matter */
   #parts = null;
 
   /**
    * @param {Connection} connection
-   * @param {Declared & { file: File | null, fingerprint: string, fileId?: string | null }} declared `file` is null after a
-   *   reload, until it is chosen again
+   * @param {Declared & Identity & { file: File | null, fileId?: string | null }} known `file` is null after a reload, until it
+   *   is chosen again
    */
-  constructor(connection, { file, fingerprint, category, filename, mimeType, size, sha256, fileId = null }) {
+  constructor(connection, { file, fingerprint, sample, isStale = false, fileId = null, ...declared }) {
     this.#connection = connection;
     this.file = file;
     this.fingerprint = fingerprint;
-    this.category = category;
-    this.filename = filename;
-    this.mimeType = mimeType;
-    this.size = size;
-    this.sha256 = sha256;
+    this.sample = sample;
+    this.isStale = isStale;
+    this.category = declared.category;
+    this.filename = declared.filename;
+    this.mimeType = declared.mimeType;
+    this.size = declared.size;
+    this.sha256 = declared.sha256;
     this.fileId = fileId;
   }
 
@@ -62,6 +77,37 @@ export class UploadSessionFile {
   }
 
   /**
+   * Take the file, chosen again. One whose contents have changed is sent anew as a whole, if the declaration still fits it.
+   * @param {File} file of the declared name and size
+   * @param {string} fingerprint
+   * @returns {Promise<boolean>} whether it fits
+   */
+  async take(file, fingerprint) {
+    const wasChanged = this.error instanceof InletError && this.error.code === "FILE_CHANGED";
+    if (wasChanged || fingerprint !== this.fingerprint) {
+      const sample = await sampleOf(file);
+      const isKnown = this.sample !== undefined && this.sample === sample;
+      if (!isKnown && this.sha256 !== undefined && this.sha256 !== (await sha256(file))) return false;
+      // Without samples to compare, only a change that was seen counts.
+      if (!isKnown && (wasChanged || this.sample !== undefined)) this.#startAfresh();
+      this.sample = sample;
+      this.fingerprint = fingerprint;
+    }
+    this.file = file;
+    this.error = null;
+    if (this.state === "failed") this.state = "waiting";
+    this.#connection.onIdentity();
+    return true;
+  }
+
+  /** What the bucket has is of older contents. */
+  #startAfresh() {
+    this.isStale = true;
+    this.sent = 0;
+    for (const entry of this.#parts ?? []) Object.assign(entry, begun({ ...entry.part, uploaded: false }));
+  }
+
+  /**
    * Take what the registration answered.
    *
    * The bucket may have parts of a file that was registered before (status 200); it is asked when the file's turn comes.
@@ -72,14 +118,15 @@ export class UploadSessionFile {
   register({ fileId, parts }, status) {
     this.fileId = fileId;
     if (status !== 201 || parts.length >= PARTS_A_PAGE) return;
-    this.#parts = parts.map((part) => ({ part: { ...part, uploaded: false }, sent: 0 }));
+    this.isStale = false;
+    this.#parts = parts.map((part) => begun({ ...part, uploaded: false }));
   }
 
   /** Ask the bucket which parts it has. */
   async ask() {
     const parts = await this.#list(1);
     if (this.isFinished) return;
-    this.#parts = parts.map((part) => ({ part, sent: part.uploaded ? part.size : 0 }));
+    this.#parts = parts.map((part) => begun(this.isStale ? { ...part, uploaded: false } : part));
     this.#count();
   }
 
@@ -92,7 +139,7 @@ export class UploadSessionFile {
     this.error = null;
     this.#connection.onChange();
     if (this.#parts === null) await this.#askOrRegister();
-    const missing = (this.#parts ?? []).flatMap(({ sent, part }, index) => (sent < part.size ? [index] : []));
+    const missing = this.#missing();
     if (missing.length === 0 && !this.isFinished) await this.#complete();
     return missing;
   }
@@ -106,24 +153,45 @@ export class UploadSessionFile {
     const entry = parts[index];
     if (!entry || !this.file) return;
     const start = parts.slice(0, index).reduce((sum, one) => sum + one.part.size, 0);
-    const onProgress = (/** @type {number} */ sent) => {
-      entry.sent = Math.min(sent, entry.part.size - 1); // whole only when the bucket has said so
-      this.#count();
-    };
     const body = this.file.slice(start, start + entry.part.size);
-    const { signal } = this.#connection;
-    let etag;
+    const { signal, rest, lanes } = this.#connection;
+    const own = new AbortController();
+    const leave = () => isNearlySent(entry) || own.abort(rest.reason);
+    rest.addEventListener("abort", leave, { once: true });
     try {
-      etag = await put({ url: entry.part.url, body, onProgress, signal }, () => this.#renew(entry));
+      const etag = await put(
+        {
+          url: entry.part.url,
+          body,
+          onProgress: (sent) => this.#move(entry, sent),
+          signal: AbortSignal.any([signal, own.signal]),
+        },
+        { renew: () => this.#renew(entry), inTurn: (send) => lanes.use(send) },
+      );
+      entry.part = { ...entry.part, uploaded: true, etag: etag ?? undefined };
+      entry.sent = entry.part.size;
     } catch (error) {
-      onProgress(0);
+      entry.sent = 0;
+      if (error instanceof InletError && error.code === "FILE_CHANGED") this.file = null;
       if (error instanceof InletError && error.status === 404) this.#unregister(); // its multipart upload is gone
       throw error;
+    } finally {
+      rest.removeEventListener("abort", leave);
+      this.#count();
     }
-    entry.sent = entry.part.size;
-    entry.part = { ...entry.part, uploaded: true, etag: etag ?? undefined };
+    if (parts.every(({ part }) => part.uploaded)) await this.#complete();
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {number} sent by the present try
+   */
+  #move(entry, sent) {
+    if (entry.moving === 0) entry.since = performance.now();
+    if (sent > entry.moving) this.#connection.onMove();
+    entry.moving = sent;
+    entry.sent = Math.max(entry.sent, Math.min(sent, entry.part.size - 1)); // whole only when the bucket has said so
     this.#count();
-    if (parts.every(({ part, sent }) => sent === part.size)) await this.#complete();
   }
 
   /**
@@ -170,8 +238,9 @@ export class UploadSessionFile {
   #unregister() {
     this.fileId = null;
     this.sent = 0;
+    this.isStale = false;
     this.#parts = null;
-    this.#connection.onUnregister();
+    this.#connection.onIdentity();
   }
 
   /**
@@ -202,8 +271,19 @@ export class UploadSessionFile {
     }
   }
 
+  /** The indices of the parts the bucket lacks. */
+  #missing() {
+    return (this.#parts ?? []).flatMap(({ part }, index) => (part.uploaded ? [] : [index]));
+  }
+
   async #complete() {
-    if (this.#parts?.some(({ part }) => !part.etag)) await this.ask(); // the bucket's CORS rules hide ETags
+    if (this.#parts?.some(({ part }) => !part.etag)) {
+      // The bucket's CORS rules hide ETags, or an answer was lost: the bucket knows what it has.
+      this.isStale = false;
+      await this.ask();
+      const [lost] = this.#missing();
+      if (lost !== undefined) return this.sendPart(lost);
+    }
     if (this.isFinished) return;
     const etags = (this.#parts ?? []).map(({ part }) => ({ partNumber: part.partNumber, etag: part.etag ?? "" }));
     const { api, signal } = this.#connection;
@@ -236,4 +316,20 @@ export class UploadSessionFile {
     this.sent = (this.#parts ?? []).reduce((sum, { sent }) => sum + sent, 0);
     this.#connection.onChange();
   }
+}
+
+/**
+ * @param {Part} part
+ * @returns {Entry}
+ */
+const begun = (part) => ({ part, sent: part.uploaded ? part.size : 0, moving: 0, since: 0 });
+
+/**
+ * Whether stopping now would throw away more than waiting costs.
+ * @param {Entry} entry
+ */
+function isNearlySent({ part, moving, since }) {
+  if (moving === 0) return false;
+  const leftMs = ((performance.now() - since) / moving) * (part.size - moving);
+  return moving * 2 >= part.size || leftMs < NEARLY_MS;
 }

@@ -1,24 +1,52 @@
 /**
  * Unfinished upload sessions, so that a reload loses nothing that was sent. The files themselves cannot be kept: the
- * person chooses them again, and they are known by their fingerprints.
+ * person chooses them again, and they are known by name and size.
  *
  * @typedef {import("./upload-session-categories.js").Category} Category
+ * @typedef {{ fingerprint: string, sample?: string, isStale?: boolean }} Identity `sample`: digest of some of its bytes;
+ *   `isStale`: what the bucket has of it is of older contents
  * @typedef {{ category: Category, filename: string, mimeType: string, size: number, sha256?: string }} Declared
- * @typedef {Declared & { fingerprint: string, fileId: string | null }} RememberedFile
+ * @typedef {Declared & Identity & { fileId: string | null }} RememberedFile
  * @typedef {{ sessionId: string, startedAt: string, files: RememberedFile[] }} RememberedSession
  */
 
+import { read } from "./file-type.js";
+import { digest } from "./hash.js";
 import * as storage from "./local-storage.js";
 
 const KEY = "inlet-upload-sessions";
+const SAMPLE_BYTES = 64 * 1024;
 const LONGEST_LIFE_MS = 24 * 60 * 60 * 1000;
 
 /**
  * @param {File} file
- * @returns {string} the same for the same file chosen again
+ * @returns {string} the same for the same file chosen again, on most systems: some date a file anew whenever it is chosen
  */
 export function fingerprint(file) {
   return [file.name, file.size, file.lastModified].join("|");
+}
+
+/**
+ * Whether this may be the file of that name and size, whatever its date.
+ * @param {{ filename: string, size: number }} declared
+ * @param {File} file
+ * @returns {boolean}
+ */
+export function isNamed({ filename, size }, file) {
+  return filename.normalize() === file.name.normalize() && size === file.size;
+}
+
+/**
+ * Enough of a file to tell whether it was changed: most changes touch its beginning or its end.
+ * @param {File} file
+ * @returns {Promise<string | undefined>} undefined where the browser hashes nothing
+ */
+export async function sampleOf(file) {
+  if (!crypto.subtle) return undefined;
+  const middle = Math.floor(file.size / 2);
+  const starts = [0, middle, Math.max(0, file.size - SAMPLE_BYTES)];
+  const sample = new Blob(starts.map((start) => file.slice(start, start + SAMPLE_BYTES)));
+  return digest(new Blob([await read(sample)]));
 }
 
 /** @returns {RememberedSession[]} newest first, without those that have certainly ended; of the others the API knows */

@@ -5,17 +5,21 @@
  * run, one after a pause, and one after a reload differ only in how much there is left to send.
  *
  * @typedef {import("./upload-session-categories.js").Category} Category
- * @typedef {"ready" | "checking" | "sending" | "paused" | "finishing" | "done" | "failed"} State
+ * @typedef {"ready" | "checking" | "sending" | "pausing" | "paused" | "finishing" | "done" | "failed"} State
  */
 
 import { InletError, isAbort } from "./errors.js";
 import { sha256 } from "./hash.js";
+import { keyOf } from "./keys.js";
 import { UploadSessionFile } from "./upload-session-file.js";
-import { fingerprint, forgetSession, rememberSession } from "./upload-session-memory.js";
-import { sendParts } from "./upload-session-parts.js";
+import { fingerprint, forgetSession, isNamed, rememberSession, sampleOf } from "./upload-session-memory.js";
+import { own, tellWatchers } from "./upload-session-owner.js";
+import { Lanes, sendParts } from "./upload-session-parts.js";
 import { sleep } from "./waiting.js";
 
 const PARALLEL_PARTS = 4;
+const PAUSE_MS = 12_000; // for what is nearly sent
+const ALIVE_MS = 240_000; // well within the quarter of an hour after which a session without calls ends
 
 export class UploadSession {
   /** @type {State} */
@@ -27,11 +31,12 @@ export class UploadSession {
   items = [];
 
   #api;
-  #parallel;
   #hash;
   #onChange;
   #startedAt = "";
   #stop = new AbortController();
+  #rest = new AbortController();
+  #letGo = () => {};
   /** Runs follow one another, so that "continue" may be pressed while "pause" is still taking effect.
    * @type {Promise<void>} */
   #lastRun = Promise.resolve();
@@ -43,22 +48,24 @@ export class UploadSession {
    * @param {import("./api.js").Api} api
    * @param {{ file: File, category: Category, mimeType?: string }[]} files
    * @param {object} [options]
-   * @param {number} [options.parallel] parts sent at the same time
+   * @param {number} [options.parallel] parts sent at the same time, at most: as many as the line carries
    * @param {boolean} [options.hash] declare each file's SHA-256: checked on arrival, and files sent before are skipped
    * @param {() => void} [options.onChange] something about the session or a file is new
    */
   constructor(api, files, { parallel = PARALLEL_PARTS, hash = false, onChange = () => {} } = {}) {
     this.#api = api;
-    this.#parallel = parallel;
     this.#hash = hash;
     this.#onChange = onChange;
     this.#connection = {
       api,
       sessionId: "",
       signal: this.#stop.signal,
-      onChange,
+      rest: this.#rest.signal,
+      lanes: new Lanes(parallel),
+      onChange: () => this.#changed(),
+      onMove: () => this.#keepAlive(),
       register: () => this.#register(),
-      onUnregister: () => this.#remember(),
+      onIdentity: () => this.#remember(),
     };
     for (const { file, category, mimeType = file.type } of files) {
       const declared = { category, filename: file.name, mimeType, size: file.size };
@@ -77,10 +84,16 @@ export class UploadSession {
     const upload = new UploadSession(api, [], options);
     upload.state = "paused";
     upload.#startedAt = remembered.startedAt;
+    upload.#letGo = await own(remembered.sessionId);
     upload.#connection.sessionId = remembered.sessionId;
     upload.items = remembered.files.map((file) => new UploadSessionFile(upload.#connection, { ...file, file: null }));
-    await upload.#recall();
-    return upload;
+    try {
+      await upload.#recall();
+      return upload;
+    } catch (error) {
+      upload.#letGo();
+      throw error;
+    }
   }
 
   get sessionId() {
@@ -103,19 +116,27 @@ export class UploadSession {
   }
 
   /**
-   * Give back the files chosen again after a reload.
+   * Give back the files chosen again: after a reload, or because they were changed. They are known by name and size, and by
+   * their digest where one is known.
    * @param {Iterable<File>} files
-   * @returns {File[]} those that do not belong to this session
+   * @returns {Promise<{ strangers: File[], changed: File[] }>} those that do not belong to this session, and those that are
+   *   no longer what was declared
    */
-  attach(files) {
+  async attach(files) {
+    /** @type {File[]} */
     const strangers = [];
+    /** @type {File[]} */
+    const changed = [];
     for (const file of files) {
-      const item = this.missing.find((one) => one.fingerprint === fingerprint(file));
-      if (item) item.file = file;
-      else strangers.push(file);
+      const alike = this.missing.filter((one) => isNamed(one, file));
+      const item = alike.find((one) => one.fingerprint === fingerprint(file)) ?? alike[0];
+      const isTaken = await item?.take(file, fingerprint(file));
+      if (isTaken) continue;
+      const isNamesake = this.missing.some(({ filename }) => filename === file.name);
+      (isNamesake ? changed : strangers).push(file);
     }
-    this.#onChange();
-    return strangers;
+    this.#changed();
+    return { strangers, changed };
   }
 
   /**
@@ -129,32 +150,36 @@ export class UploadSession {
     return this.#lastRun;
   }
 
-  /** Stop sending; what the bucket has stays. */
+  /** Stop sending; what the bucket has stays, and what is nearly sent is finished first. */
   pause() {
-    this.#stop.abort();
+    if (this.state === "sending") this.#become("pausing");
+    else if (this.state !== "pausing") this.#stop.abort();
+    this.#rest.abort();
   }
 
   /** Give the session up; what was sent is removed. */
   async discard() {
-    this.pause();
+    this.#rest.abort();
+    this.#stop.abort();
+    await this.#lastRun.catch(() => {}); // nothing of it may come after its end
     if (!this.sessionId) return;
     forgetSession(this.sessionId);
+    this.#letGo();
     await this.#api.abortSession(this.sessionId);
   }
 
   async #run() {
     if (this.state === "done") return;
-    this.#stop = new AbortController();
-    this.#connection.signal = this.#stop.signal;
-    this.error = null;
+    this.#begin();
     try {
       await this.#create();
       this.#become("sending");
       await this.#register();
-      await sendParts(this.items, this.#parallel, this.#stop);
+      await this.#send();
       this.#become("finishing");
       await this.#finalize();
       forgetSession(this.#connection.sessionId);
+      this.#letGo();
       this.#become("done");
     } catch (error) {
       for (const item of this.items) if (item.state === "sending") item.state = "waiting";
@@ -165,15 +190,65 @@ export class UploadSession {
     }
   }
 
+  #begin() {
+    this.#stop = new AbortController();
+    this.#rest = new AbortController();
+    this.#connection.signal = this.#stop.signal;
+    this.#connection.rest = this.#rest.signal;
+    this.error = null;
+  }
+
+  async #send() {
+    const stop = this.#stop;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    this.#rest.signal.addEventListener("abort", () => {
+      timer = setTimeout(() => stop.abort(), PAUSE_MS);
+    });
+    try {
+      await sendParts(this.items, this.#connection.lanes, { stop, rest: this.#rest.signal });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #lastSignOfLife = Date.now();
+
+  /** Bytes move, which the API does not see: call it before the session's patience ends. */
+  #keepAlive() {
+    if (Date.now() - this.#lastSignOfLife < ALIVE_MS) return;
+    this.#lastSignOfLife = Date.now();
+    const { sessionId, signal } = this.#connection;
+    const item = this.items.find(({ state, fileId }) => state === "sending" && fileId !== null);
+    if (item?.fileId) this.#api.listParts(sessionId, item.fileId, { limit: 1, signal }).catch(() => {});
+  }
+
   async #create() {
     if (this.sessionId) return;
+    await this.#sample();
     if (this.#hash) await this.#hashAll();
     const { signal } = this.#stop;
-    const created = await this.#api.createSession({ files: this.items.map((item) => item.declared) }, { signal });
+    const session = { files: this.items.map((item) => item.declared) };
+    const created = await this.#api.createSession(session, { signal, key: keyOf(this, session) });
+    this.#letGo = await own(created.sessionId);
     this.#connection.sessionId = created.sessionId;
     this.#startedAt = new Date().toISOString();
     for (const { index } of created.duplicates) this.items[index]?.finish("known");
     this.#remember();
+  }
+
+  /** So that a file chosen again is known, whatever its date. */
+  async #sample() {
+    for (const item of this.items) {
+      if (!item.file || item.sample) continue;
+      try {
+        item.sample = await sampleOf(item.file);
+      } catch (error) {
+        item.file = null;
+        item.fail(error);
+        throw error;
+      }
+    }
   }
 
   async #hashAll() {
@@ -182,7 +257,7 @@ export class UploadSession {
       this.#stop.signal.throwIfAborted();
       if (!item.file || item.sha256) continue;
       item.state = "checking"; // one at a time: each takes the file's size in memory
-      this.#onChange();
+      this.#changed();
       item.sha256 = (await sha256(item.file)) ?? undefined;
       item.state = "waiting";
     }
@@ -217,8 +292,9 @@ export class UploadSession {
 
   /** @param {InletError} error names the files whose bytes are not what was declared */
   #reject(error) {
-    const mismatched = /** @type {{ index: number }[]} */ (error.details.files ?? []);
-    for (const { index } of mismatched) this.items[index]?.reject(error);
+    const mismatched = /** @type {{ index: number, found?: string }[]} */ (error.details.files ?? []);
+    for (const details of mismatched)
+      this.items[details.index]?.reject(new InletError(error.code, error.message, { status: error.status, details }));
   }
 
   /** After a reload: find out what became of the session meanwhile. */
@@ -253,13 +329,21 @@ export class UploadSession {
   }
 
   #remember() {
-    const files = this.items.map(({ declared, fingerprint, fileId }) => ({ ...declared, fingerprint, fileId }));
+    if (!this.sessionId) return;
+    const files = this.items.map(({ declared, fingerprint, sample, isStale, fileId }) => {
+      return { ...declared, fingerprint, sample, isStale, fileId };
+    });
     rememberSession({ sessionId: this.#connection.sessionId, startedAt: this.#startedAt, files });
   }
 
   /** @param {State} state */
   #become(state) {
     this.state = state;
+    this.#changed();
+  }
+
+  #changed() {
+    if (this.sessionId) tellWatchers({ sessionId: this.sessionId, sent: this.sent, total: this.total });
     this.#onChange();
   }
 }
