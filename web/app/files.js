@@ -4,22 +4,26 @@
 
 import { InletError, wordsFor } from "../client/errors.js";
 import { UploadSession } from "../client/upload-session.js";
-import { CATEGORIES, categorize, MAX_FILES } from "../client/upload-session-categories.js";
-import { fingerprint, forgetSession, rememberedSessions } from "../client/upload-session-memory.js";
+import { CATEGORIES } from "../client/upload-session-categories.js";
+import { forgetSession } from "../client/upload-session-memory.js";
+import { confirmed } from "./confirm.js";
 import { takeDrops } from "./drops.js";
 import { drawRows, ofItem } from "./files-rows.js";
-import { date, percent, size } from "./format.js";
+import { judge, NEEDS_PDF, needsPdf } from "./files-rules.js";
+import * as unfinished from "./files-unfinished.js";
+import { percent, size } from "./format.js";
 import { announce, announceProgress, api, complain, element } from "./page.js";
 import { askForToken } from "./sign-in.js";
 
 /** @typedef {import("./files-rows.js").Row} Row */
-/** @typedef {{ file: File, category: import("../client/upload-session-categories.js").Category, mimeType: string }} Chosen */
+/** @typedef {import("./files-rules.js").Chosen} Chosen */
 
 const KINDS = { instruction: "Instructions", image: "Picture", "parts-list": "Parts list" };
 const TITLES = {
   ready: "",
   checking: "Comparing contents",
   sending: "Sending",
+  pausing: "Finishing what is nearly sent",
   paused: "Paused",
   finishing: "Checking what arrived",
   done: "All files have arrived",
@@ -27,13 +31,12 @@ const TITLES = {
 };
 
 const input = element("files", HTMLInputElement);
-const drop = element("drop", HTMLElement);
+const zone = element("drop", HTMLElement);
 const filesError = element("files-error", HTMLElement);
 const problem = element("error", HTMLElement);
 const sendButton = element("send", HTMLButtonElement);
 const discardButton = element("discard", HTMLButtonElement);
 const hash = element("hash", HTMLInputElement);
-const unfinished = element("unfinished", HTMLElement);
 
 /** @type {Chosen[]} before they are sent */
 let chosen = [];
@@ -41,60 +44,59 @@ let chosen = [];
 let upload = null;
 let isDrawing = false;
 
+/** Files are looked at one choice after the other.
+ * @type {Promise<void>} */
+let looking = Promise.resolve();
+
 /** @param {Iterable<File>} files */
 function take(files) {
   problem.textContent = "";
-  if (upload) giveBack(files);
-  else choose(files);
-  draw();
+  looking = looking.then(() => (upload ? giveBack(files) : choose(files))).finally(draw);
 }
 
 /** @param {Iterable<File>} files */
-function choose(files) {
-  const problems = [];
-  for (const file of files) {
-    const kind = categorize(file);
-    const words = problemOf(file, kind?.category ?? null);
-    if (words) problems.push(words);
-    else if (kind) chosen.push({ file, ...kind });
-  }
-  complain(input, filesError, problems.join(" "));
+async function choose(files) {
+  const { taken, problems } = await judge(files, chosen);
+  chosen.push(...taken);
+  sayRules(problems);
   announce(chosen.length === 1 ? "One file chosen" : `${chosen.length} files chosen`);
 }
 
 /**
- * @param {File} file
- * @param {keyof typeof CATEGORIES | null} category
- * @returns {string} what is wrong with it; empty when nothing is
+ * Rules are told while choosing.
+ * @param {string[]} [problems] with what was chosen last
  */
-function problemOf(file, category) {
-  if (category === null) return `${file.name} is not of a kind we take.`;
-  if (file.size === 0) return `${file.name} is empty.`;
-  const most = CATEGORIES[category].maxBytes;
-  if (file.size > most) return `${file.name} is too large: at most ${size(most)} fit.`;
-  if (chosen.some((one) => fingerprint(one.file) === fingerprint(file))) return `${file.name} is already in the list.`;
-  if (chosen.length >= MAX_FILES) return `${file.name} is one too many: ${MAX_FILES} files fit.`;
-  return "";
+function sayRules(problems = []) {
+  complain(input, filesError, [...problems, ...(needsPdf(chosen) ? [NEEDS_PDF] : [])].join(" "));
 }
 
 /**
- * Files chosen again after a reload.
+ * Files chosen again: after a reload, or because they were changed.
  * @param {Iterable<File>} files
  */
-function giveBack(files) {
-  const strangers = upload?.attach(files) ?? [];
+async function giveBack(files) {
+  if (!upload) return;
+  const { strangers, changed } = await upload.attach(files);
+  const isWhole = upload.items.every(({ file, filename }) => file || changed.some(({ name }) => name === filename));
+  if (changed.length > 0 && isWhole) return sendAgain(changed);
   const names = strangers.map((file) => file.name).join(", ");
-  complain(input, filesError, names ? `Not part of this upload: ${names}.` : "");
-  if (upload && upload.missing.length === 0) run();
-  else announce(`${upload?.missing.length} files still to choose`);
+  const problems = names ? [`Not part of this upload: ${names}.`] : [];
+  for (const { name } of changed)
+    problems.push(
+      `${name} has changed since this upload was begun. To send it as it is now, discard this upload first.`,
+    );
+  complain(input, filesError, problems.join(" "));
+  if (upload.missing.length === 0) run();
+  else announce(`${upload.missing.length} files still to choose`);
 }
 
-function start() {
-  if (!chosen.some(({ category }) => category === "instruction")) {
-    complain(input, filesError, "Please add at least one PDF with instructions.");
-    return input.focus();
-  }
+async function start() {
+  await looking;
+  if (upload || chosen.length === 0) return;
+  sayRules();
+  if (needsPdf(chosen)) return input.focus();
   upload = new UploadSession(api, chosen, { hash: hash.checked, onChange: draw });
+  unfinished.hide();
   run();
 }
 
@@ -113,8 +115,8 @@ async function run() {
 }
 
 function press() {
-  complain(input, filesError, "");
   if (!upload) return start();
+  complain(input, filesError, "");
   if (upload.state === "done") return startOver();
   if (hasEnded() || hasLiar()) return sendAgain();
   if (isBusy()) return upload.pause();
@@ -123,6 +125,16 @@ function press() {
 }
 
 async function discard() {
+  const isMeant = await confirmed({
+    title: "Discard this upload?",
+    words: "What has arrived of it is removed. The files on your device stay as they are.",
+    yes: "Discard",
+    no: "Keep it",
+  });
+  if (isMeant && upload?.state !== "done") await drop();
+}
+
+async function drop() {
   const given = upload;
   startOver();
   try {
@@ -133,11 +145,14 @@ async function discard() {
   }
 }
 
-/** This session will not be finished, but the good files are still here: the same again, in a new one. */
-async function sendAgain() {
-  const files = upload?.items.flatMap(({ file, error }) => (file && !(hasLiar() && error) ? [file] : [])) ?? [];
-  await discard();
-  choose(files);
+/**
+ * This session will not be finished, but the good files are still here: the same again, in a new one.
+ * @param {File[]} [changed] to send as they are now
+ */
+async function sendAgain(changed = []) {
+  const good = upload?.items.flatMap(({ file, error }) => (file && !(hasLiar() && error) ? [file] : [])) ?? [];
+  await drop();
+  await choose([...good, ...changed]);
   if (chosen.length > 0) start();
 }
 
@@ -151,7 +166,7 @@ function startOver() {
 
 /** A file was not what its name says: the session cannot be finished with it, nor without it. */
 const hasLiar = () => upload?.error instanceof InletError && upload.error.code === "CONTENT_MISMATCH";
-const isBusy = () => upload !== null && ["checking", "sending", "finishing"].includes(upload.state);
+const isBusy = () => upload !== null && ["checking", "sending", "pausing", "finishing"].includes(upload.state);
 const hasEnded = () => upload?.error instanceof InletError && upload.error.code === "SESSION_ENDED";
 
 // What the page shows
@@ -170,7 +185,7 @@ function drawNow() {
   const items = upload?.items ?? [];
   const count = upload ? items.length : chosen.length;
   const missing = upload?.missing.length ?? 0;
-  drop.hidden = upload !== null && missing === 0;
+  zone.hidden = upload !== null && missing === 0;
   element("drop-words", HTMLElement).textContent =
     missing > 0 ? `Choose ${missing === 1 ? "the file" : `the ${missing} files`} again` : "Choose files";
   element("files-hint", HTMLElement).hidden = missing > 0;
@@ -178,6 +193,7 @@ function drawNow() {
   element("actions", HTMLElement).hidden = count === 0;
   discardButton.hidden = upload === null || upload.state === "done";
   sendButton.textContent = buttonWords();
+  sendButton.disabled = upload?.state === "pausing";
   drawTotal();
   drawRows(upload ? items.map(ofItem) : chosen.map(ofChosen));
 }
@@ -187,6 +203,7 @@ function buttonWords() {
   if (upload.state === "done") return "Send more files";
   if (hasEnded()) return "Start again";
   if (hasLiar()) return "Send the others";
+  if (upload.state === "pausing") return "Pausing …";
   if (isBusy()) return "Pause";
   if (upload.missing.length > 0) return upload.missing.length === 1 ? "Choose it again" : "Choose them again";
   return upload.state === "failed" ? "Try again" : "Continue";
@@ -211,6 +228,7 @@ function drawTotal() {
 function ofChosen({ file, category }, index) {
   const remove = () => {
     chosen.splice(index, 1);
+    sayRules();
     announce(`${file.name} removed`);
     input.focus();
     draw();
@@ -218,37 +236,14 @@ function ofChosen({ file, category }, index) {
   return { name: file.name, note: `${KINDS[category]} · ${size(file.size)}`, state: "waiting", progress: null, remove };
 }
 
-// An earlier page's upload
-
-function offerUnfinished() {
-  const [session] = rememberedSessions();
-  unfinished.hidden = session === undefined;
-  if (!session) return;
-  const names = session.files.map((file) => file.filename);
-  const few = names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${names.length - 2} more` : names.join(", ");
-  element("unfinished-words", HTMLElement).textContent =
-    `${few}, begun on ${date(session.startedAt)}. What has arrived is kept for a quarter of an hour.`;
-  element("continue", HTMLButtonElement).onclick = () => reopen(session);
-  element("give-up", HTMLButtonElement).onclick = () => giveUp(session.sessionId);
-  forgetIfEnded(session.sessionId);
-}
-
-/** @param {string} sessionId */
-async function forgetIfEnded(sessionId) {
-  const session = await api.getSession(sessionId).catch((error) => error);
-  const isGone = session instanceof InletError && session.status === 404;
-  if (!isGone && !["expired", "aborted", "completed"].includes(session.status)) return;
-  forgetSession(sessionId);
-  offerUnfinished();
-}
-
 /** @param {import("../client/upload-session-memory.js").RememberedSession} session */
 async function reopen(session) {
+  problem.textContent = "";
   try {
     upload = await UploadSession.reopen(api, session, { onChange: draw });
-    unfinished.hidden = true;
+    unfinished.hide();
     draw();
-    if (upload.missing.length === 0) return run();
+    if (upload.missing.length === 0) return void run();
     announce(`Choose ${upload.missing.map((item) => item.filename).join(", ")} again to go on`);
     input.focus();
   } catch (error) {
@@ -257,16 +252,8 @@ async function reopen(session) {
     if (error instanceof InletError && ["SESSION_ENDED", "NOT_FOUND"].includes(error.code))
       forgetSession(session.sessionId);
     problem.textContent = wordsFor(error);
-    offerUnfinished();
+    unfinished.offer();
   }
-}
-
-/** @param {string} sessionId */
-async function giveUp(sessionId) {
-  forgetSession(sessionId);
-  offerUnfinished();
-  input.focus();
-  await api.abortSession(sessionId).catch(() => {}); // it ends by itself later
 }
 
 input.accept = Object.values(CATEGORIES)
@@ -281,7 +268,7 @@ input.onchange = () => {
   take([...(input.files ?? [])]);
   input.value = ""; // so that the same file can be chosen again
 };
-takeDrops(drop, (files) => {
+takeDrops(zone, (files) => {
   if (!isBusy()) take(files);
 });
 sendButton.onclick = press;
@@ -289,4 +276,7 @@ discardButton.onclick = discard;
 addEventListener("beforeunload", (event) => {
   if (isBusy()) event.preventDefault();
 });
-offerUnfinished();
+addEventListener("online", () => {
+  if (upload?.error instanceof InletError && upload.error.code === "NETWORK") run();
+});
+unfinished.enter({ reopen, ownSession: () => upload?.sessionId ?? null });

@@ -5,12 +5,18 @@
 const TYPES = ["audio/webm;codecs=opus", "audio/mp4", "audio/ogg;codecs=opus", "audio/webm"];
 const BITS_PER_SECOND = 64_000; // speech needs no more, and fifty megabytes then last an hour and a half
 
+const PIECE_MS = 1000; // what may be lost at most, should the browser's recorder fail
+
 /** @returns {boolean} */
 export function canRecord() {
   return typeof MediaRecorder === "function" && Boolean(navigator.mediaDevices?.getUserMedia);
 }
 
 export class Microphone {
+  /** Called when it ends by itself: the device was unplugged, the permission taken away, the recorder failed.
+   * @type {() => void} */
+  onEnd = () => {};
+
   /** @type {MediaStream | null} */
   #stream = null;
   /** @type {MediaRecorder | null} */
@@ -19,26 +25,33 @@ export class Microphone {
   #audio = null;
   /** @type {AnalyserNode | null} */
   #analyser = null;
+  /** What was recorded so far: it is here already when the microphone goes.
+   * @type {Blob[]} */
+  #pieces = [];
   #begun = 0;
+  /** @type {number | null} */
+  #ended = null;
 
   /** Ask for the microphone and begin; rejects with what `microphoneWords` can explain. */
   async start() {
     this.#stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-    const type = TYPES.find((one) => MediaRecorder.isTypeSupported(one));
-    this.#recorder = new MediaRecorder(this.#stream, {
-      audioBitsPerSecond: BITS_PER_SECOND,
-      ...(type && { mimeType: type }),
-    });
-    this.#audio = new AudioContext();
-    this.#analyser = new AnalyserNode(this.#audio, { fftSize: 1024 });
-    this.#audio.createMediaStreamSource(this.#stream).connect(this.#analyser);
-    this.#recorder.start();
-    this.#begun = performance.now();
+    try {
+      this.#record(this.#stream);
+    } catch (error) {
+      this.#letGo();
+      throw error;
+    }
+    this.#measure(this.#stream);
   }
 
-  /** Seconds since it began. */
+  /** Seconds since it began, until it ended. */
   get seconds() {
-    return (performance.now() - this.#begun) / 1000;
+    return ((this.#ended ?? performance.now()) - this.#begun) / 1000;
+  }
+
+  /** The bytes recorded so far. */
+  get size() {
+    return this.#pieces.reduce((sum, piece) => sum + piece.size, 0);
   }
 
   /** How loud it is, 0 to 1. */
@@ -50,7 +63,12 @@ export class Microphone {
     return Math.min(1, Math.sqrt(power) * 4);
   }
 
-  /** Whether the device was unplugged, or the permission taken away. */
+  /** Whether the system holds the sound back: a switch on the headset, a call on the phone. */
+  get isMuted() {
+    return this.#stream?.getAudioTracks().some((track) => track.muted) ?? false;
+  }
+
+  /** Whether the device was unplugged, or the permission taken away: not every browser's recorder notices. */
   get isLost() {
     return this.#stream?.getAudioTracks().every((track) => track.readyState === "ended") ?? false;
   }
@@ -62,19 +80,55 @@ export class Microphone {
   async stop() {
     const recorder = this.#recorder;
     if (!recorder) throw new Error("Nothing is being recorded");
+    this.onEnd = () => {};
     const duration = Math.round(this.seconds * 10) / 10;
-    /** @type {Blob[]} */
-    const pieces = [];
-    await new Promise((resolve) => {
-      recorder.addEventListener("dataavailable", (event) => pieces.push(event.data));
-      recorder.addEventListener("stop", resolve);
-      if (recorder.state === "inactive") resolve(null);
-      else recorder.stop();
+    if (recorder.state !== "inactive") {
+      await new Promise((resolve) => {
+        recorder.addEventListener("stop", resolve);
+        recorder.stop();
+      });
+    }
+    this.#letGo();
+    return { audio: new Blob(this.#pieces, { type: recorder.mimeType }), duration };
+  }
+
+  /** @param {MediaStream} stream */
+  #record(stream) {
+    const type = TYPES.find((one) => MediaRecorder.isTypeSupported(one));
+    const recorder = new MediaRecorder(stream, {
+      audioBitsPerSecond: BITS_PER_SECOND,
+      ...(type && { mimeType: type }),
     });
+    this.#pieces = [];
+    recorder.addEventListener("dataavailable", ({ data }) => this.#pieces.push(data));
+    recorder.addEventListener("stop", () => {
+      this.#ended ??= performance.now();
+      this.onEnd();
+    });
+    recorder.start(PIECE_MS);
+    this.#recorder = recorder;
+    this.#begun = performance.now();
+    this.#ended = null;
+  }
+
+  /**
+   * A level that cannot be shown is no reason not to record.
+   * @param {MediaStream} stream
+   */
+  #measure(stream) {
+    try {
+      this.#audio = new AudioContext();
+      this.#analyser = new AnalyserNode(this.#audio, { fftSize: 1024 });
+      this.#audio.createMediaStreamSource(stream).connect(this.#analyser);
+    } catch {
+      this.#analyser = null;
+    }
+  }
+
+  #letGo() {
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
-    await this.#audio?.close();
+    this.#audio?.close().catch(() => {});
     this.#recorder = this.#stream = this.#audio = this.#analyser = null;
-    return { audio: new Blob(pieces, { type: recorder.mimeType }), duration };
   }
 }
 

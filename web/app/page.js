@@ -1,9 +1,16 @@
 /**
- * What every page's script needs: its elements, by id and of the right kind; words for a screen reader; the API.
+ * What every page's script needs: its elements, by id and of the right kind; words for a screen reader; the API. What every
+ * page does comes with it: taps count once, and a broken line is told.
  */
 
 import { Api } from "../client/api.js";
+import { wordsFor } from "../client/errors.js";
+import { showLine } from "./line-note.js";
 import { getAccessToken } from "./sign-in.js";
+import { countTapsOnce } from "./taps.js";
+
+countTapsOnce();
+showLine();
 
 export const api = new Api({ getAccessToken });
 
@@ -54,4 +61,42 @@ export function complain(field, where, words) {
   where.textContent = words;
   if (words) field.setAttribute("aria-invalid", "true");
   else field.removeAttribute("aria-invalid");
+}
+
+/**
+ * Say what went wrong, with a button that tries it again.
+ * @param {HTMLElement} where
+ * @param {unknown} error
+ * @param {() => void} retry
+ */
+export function offerRetry(where, error, retry) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button small";
+  button.textContent = "Try again";
+  button.onclick = () => {
+    where.replaceChildren();
+    retry();
+  };
+  where.replaceChildren(wordsFor(error), " ", button);
+}
+
+/**
+ * Have a button say that its work is being done, until it is.
+ * @param {HTMLButtonElement} button
+ * @param {string} words meanwhile
+ * @param {() => Promise<void>} work
+ */
+export async function whileBusy(button, words, work) {
+  if (button.disabled) return;
+  const usual = button.textContent;
+  button.disabled = true;
+  button.textContent = words;
+  announce(words);
+  try {
+    await work();
+  } finally {
+    button.disabled = false;
+    button.textContent = usual;
+  }
 }

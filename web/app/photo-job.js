@@ -7,9 +7,10 @@ import { startJob, watchJob } from "../client/image-job.js";
 import { clearSession, hasSession } from "../client/job-token.js";
 import * as storage from "../client/local-storage.js";
 import { backoff, sleepUnless } from "../client/waiting.js";
-import { announce, api, element } from "./page.js";
+import { announce, api, element, offerRetry } from "./page.js";
 
 const SEEN_KEY = "inlet-seen-job";
+const PREVIEW_TRIES = 4;
 const LOST = "That photo was sent from another browser, or too long ago. You can send it again here.";
 
 /** @typedef {import("../client/image-job.js").JobStatus} JobStatus */
@@ -129,12 +130,38 @@ async function reveal(resultId) {
   const result = await api.getResult(resultId, { jobId, signal: stop.signal });
   preview.width = result.width;
   preview.height = result.height;
-  preview.src = result.previewUrl;
+  showPreview(result.previewUrl, result.resultId);
   storage.write(SEEN_KEY, jobId);
   show("result", "Your portrait is ready", "This is a preview. The full-size picture is kept safe.");
   document.title = "Ready · Inlet";
   announce("Your portrait is ready");
   title.focus();
+}
+
+/**
+ * Load the picture, again with a fresh address when that fails.
+ * @param {string} url
+ * @param {string} resultId
+ */
+function showPreview(url, resultId) {
+  const problem = element("result-error", HTMLElement);
+  const { signal } = stop;
+  let failures = 0;
+  const reload = async () => {
+    try {
+      preview.src = (await api.getResult(resultId, { jobId, signal })).previewUrl;
+    } catch (error) {
+      if (!isAbort(error)) offerRetry(problem, error, reload);
+    }
+  };
+  preview.onload = () => problem.replaceChildren();
+  preview.onerror = async () => {
+    failures++;
+    if (failures % PREVIEW_TRIES === 0) return offerRetry(problem, new InletError("NETWORK", ""), reload);
+    problem.textContent = "The picture did not load. Loading it again …";
+    await sleepUnless(backoff(failures), ["online"], signal).then(reload, () => {});
+  };
+  preview.src = url;
 }
 
 /**
@@ -164,9 +191,11 @@ function show(part, heading, words) {
 
 async function save() {
   const problem = element("result-error", HTMLElement);
-  problem.textContent = "";
+  problem.replaceChildren();
   try {
-    const picture = await (await fetch(preview.src)).blob();
+    const answer = await fetch(preview.src);
+    if (!answer.ok) throw new InletError("URL_EXPIRED", `The bucket said ${answer.status}`);
+    const picture = await answer.blob();
     const link = document.createElement("a");
     link.href = URL.createObjectURL(picture);
     link.download = "portrait-preview.webp";

@@ -3,8 +3,8 @@
  */
 
 import { Analytics } from "../client/analytics.js";
-import { isAbort, wordsFor } from "../client/errors.js";
-import { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, uploadImage } from "../client/image-job-upload.js";
+import { InletError, isAbort, isAbout, wordsFor } from "../client/errors.js";
+import { IMAGE_TYPES, MAX_IMAGE_BYTES, recognizeImage, uploadImage } from "../client/image-job-upload.js";
 import { getCurrentJob, hasSession } from "../client/job-token.js";
 import { takeDrops } from "./drops.js";
 import { percent, size } from "./format.js";
@@ -33,6 +33,11 @@ const analytics = new Analytics(
 
 /** @type {File | null} */
 let file = null;
+/** Its MIME type. */
+let fileType = "";
+/** The look at what was chosen last.
+ * @type {Promise<void>} */
+let looking = Promise.resolve();
 /** @type {AbortController | null} while something is being sent */
 let stop = null;
 /** @type {(jobId: string) => void} */
@@ -61,12 +66,18 @@ function linkTo(jobId) {
 
 /** @param {File | undefined} candidate */
 function choose(candidate) {
-  if (!candidate || stop) return;
-  const problem = problemOf(candidate);
+  if (candidate && !stop) looking = looking.then(() => look(candidate));
+}
+
+/** @param {File} candidate */
+async function look(candidate) {
+  const type = await recognizeImage(candidate).catch(() => undefined);
+  const problem = problemOf(candidate, type);
   complain(input, fileError, problem);
   sendError.textContent = "";
-  if (problem) return input.focus();
+  if (problem || !type) return input.focus();
   file = candidate;
+  fileType = type;
   element("chosen-name", HTMLElement).textContent = candidate.name;
   element("chosen-size", HTMLElement).textContent = size(candidate.size);
   chosen.hidden = false;
@@ -79,18 +90,37 @@ function choose(candidate) {
 
 /**
  * @param {File} candidate
+ * @param {string | null | undefined} type undefined: it cannot be read
  * @returns {string} what is wrong with it; empty when nothing is
  */
-function problemOf(candidate) {
-  if (imageType(candidate) === null) return "Please choose a JPEG, PNG, WebP or HEIC picture.";
+function problemOf(candidate, type) {
+  if (type === undefined) return wordsFor(new InletError("FILE_CHANGED", ""));
+  if (type === null) return "Please choose a JPEG, PNG, WebP or HEIC picture.";
   if (candidate.size === 0) return "This file is empty.";
   if (candidate.size > MAX_IMAGE_BYTES) return `This photo is too large: at most ${size(MAX_IMAGE_BYTES)} fit.`;
   return "";
 }
 
+/** What is chosen is no longer there. */
+function unchoose() {
+  file = null;
+  chosen.hidden = true;
+  complain(input, fileError, wordsFor(new InletError("FILE_CHANGED", "")));
+  input.focus();
+}
+
+/** @returns {string} what is wrong with the e-mail address; empty when nothing is */
+function emailProblem() {
+  if (email.value.trim() === "") return "Please enter your e-mail address.";
+  const isWhole = email.validity.valid && /@[^@\s]+\.[^@\s.]{2,}$/.test(email.value);
+  return isWhole ? "" : wordsFor(new InletError("VALIDATION_ERROR", "", { details: { fields: [{ field: "email" }] } }));
+}
+
 async function submit() {
-  complain(input, fileError, file ? "" : "Please choose a photo first.");
-  complain(email, emailError, email.value && email.validity.valid ? "" : "Please enter your e-mail address.");
+  await looking;
+  if (stop) return;
+  if (!file && !fileError.textContent) complain(input, fileError, "Please choose a photo first.");
+  complain(email, emailError, emailProblem());
   sendError.textContent = "";
   if (!file) return input.focus();
   if (emailError.textContent) return email.focus();
@@ -99,12 +129,13 @@ async function submit() {
   stop = new AbortController();
   showSending(true);
   progress(0, file.size);
+  element("sending-detail", HTMLElement).textContent = "Getting ready …";
   announce("Sending your photo");
   try {
     const { jobId } = await uploadImage(api, file, { email: email.value, onProgress: progress, signal: stop.signal });
     analytics.uploadCompleted(jobId, {
       fileSize: file.size,
-      fileType: imageType(file) ?? "",
+      fileType,
       durationMs: performance.now() - begun,
     });
     stop = null;
@@ -113,10 +144,20 @@ async function submit() {
   } catch (error) {
     stop = null;
     showSending(false);
-    if (isAbort(error)) announce("Cancelled. Nothing was kept.");
-    else sendError.textContent = wordsFor(error);
-    element("send", HTMLButtonElement).focus();
+    fail(error);
   }
+}
+
+/** @param {unknown} error */
+function fail(error) {
+  if (error instanceof InletError && error.code === "FILE_CHANGED") return unchoose();
+  if (isAbout(error, "email")) {
+    complain(email, emailError, wordsFor(error));
+    return email.focus();
+  }
+  if (isAbort(error)) announce("Cancelled. Nothing was kept.");
+  else sendError.textContent = wordsFor(error);
+  element("send", HTMLButtonElement).focus();
 }
 
 /** @param {boolean} busy */
@@ -142,13 +183,18 @@ function progress(sent, total) {
 
 picture.onload = () => (picture.hidden = false);
 picture.onerror = () => (noPreview.hidden = false);
-input.accept = [...Object.keys(IMAGE_TYPES), ".heic", ".heif"].join(",");
-input.onchange = () => choose(input.files?.[0]);
+const endings = Object.values(IMAGE_TYPES).flat();
+input.accept = [...Object.keys(IMAGE_TYPES), ...endings.map((ending) => `.${ending}`)].join(",");
+input.onchange = () => {
+  choose(input.files?.[0]);
+  input.value = ""; // so that a file that was changed can be chosen again
+};
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   submit();
 });
 email.oninput = () => complain(email, emailError, "");
+email.onchange = () => complain(email, emailError, email.value ? emailProblem() : "");
 element("cancel", HTMLButtonElement).onclick = () => stop?.abort();
 
 takeDrops(element("drop", HTMLElement), ([first]) => {

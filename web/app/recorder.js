@@ -11,6 +11,10 @@ import { askForToken } from "./sign-in.js";
 
 const BARS = 32;
 const MAX_BYTES = 50 * 1024 * 1024;
+const LAST_BYTES = MAX_BYTES - 256 * 1024; // the recorder's last pieces must fit too
+const LOST =
+  "The microphone has gone: it was unplugged, or this page may not use it any more. What you said until then is kept.";
+const FULL = "A recording has 50 MB at most, so it was ended here. All of it is kept.";
 
 const studio = element("studio", HTMLElement);
 const button = element("record", HTMLButtonElement);
@@ -24,10 +28,16 @@ const choices = element("choices", HTMLElement);
 const sending = element("sending", HTMLElement);
 const bar = element("sending-bar", HTMLProgressElement);
 const sendError = element("send-error", HTMLElement);
+const whyEnded = element("why-ended", HTMLElement);
+const undo = element("undo", HTMLButtonElement);
 
 const microphone = new Microphone();
-/** @type {{ audio: Blob, duration: number } | null} */
+/** @typedef {{ audio: Blob, duration: number }} Recording */
+/** @type {Recording | null} */
 let recording = null;
+/** Until the next one is begun.
+ * @type {Recording | null} */
+let discarded = null;
 /** @type {AbortController | null} while the recording is being sent */
 let stop = null;
 /** @type {number | undefined} while recording */
@@ -49,35 +59,56 @@ async function startOrStop() {
 async function begin() {
   state.textContent = "Waiting for the microphone …";
   await microphone.start();
+  microphone.onEnd = () => endBecause(LOST);
+  forgetDiscarded();
   studio.classList.add("live");
   button.setAttribute("aria-label", "Stop recording");
-  state.textContent = "Recording";
   announce("Recording");
+  tick();
   ticking = setInterval(tick, 100);
 }
 
 function tick() {
   timer.textContent = clock(microphone.seconds);
+  state.textContent = microphone.isMuted ? "Recording, but the microphone is muted" : "Recording";
   // The newest level enters on the right; the others move on.
   const levels = [...meter.children].map((one) => /** @type {HTMLElement} */ (one));
   for (const [index, one] of levels.entries()) {
     const level = levels[index + 1]?.style.getPropertyValue("--level") ?? microphone.level.toFixed(2);
     one.style.setProperty("--level", level);
   }
-  if (microphone.isLost) startOrStop();
+  if (microphone.isLost) endBecause(LOST);
+  else if (microphone.size > LAST_BYTES) endBecause(FULL);
+}
+
+/** @param {string} why nobody pressed the button */
+async function endBecause(why) {
+  if (ticking === undefined) return;
+  await startOrStop();
+  if (recording === null)
+    recordError.textContent = "The microphone has gone before it heard anything. Please try again.";
+  else whyEnded.textContent = why;
 }
 
 async function end() {
   clearInterval(ticking);
   ticking = undefined;
-  recording = await microphone.stop();
+  const recorded = await microphone.stop();
+  if (recorded.audio.size === 0) return ready();
+  show(recorded);
+  announce(`Recorded ${clock(recorded.duration)}. Listen, send or discard.`);
+}
+
+/** @param {Recording} recorded */
+function show(recorded) {
+  recording = recorded;
   studio.hidden = true;
   review.hidden = false;
+  whyEnded.textContent = "";
   player.src = URL.createObjectURL(recording.audio);
   element("length", HTMLElement).textContent = `${clock(recording.duration)} · ${size(recording.audio.size)}`;
   sendError.textContent =
     recording.audio.size > MAX_BYTES ? wordsFor(new InletError("INVALID_FILE", "", { status: 413 })) : "";
-  announce(`Recorded ${clock(recording.duration)}. Listen, send or discard.`);
   element("send", HTMLButtonElement).focus();
 }
 
@@ -94,16 +125,30 @@ function ready() {
 }
 
 function discard() {
+  discarded = recording;
+  recording = null;
   URL.revokeObjectURL(player.src);
   player.removeAttribute("src");
-  recording = null;
   ready();
-  announce("Discarded");
+  undo.hidden = false;
+  announce("Discarded. You can bring it back until you record again.");
   button.focus();
 }
 
+function forgetDiscarded() {
+  discarded = null;
+  undo.hidden = true;
+}
+
+function bringBack() {
+  if (!discarded) return;
+  show(discarded);
+  forgetDiscarded();
+  announce("Your recording is back");
+}
+
 async function send() {
-  if (!recording) return;
+  if (!recording || stop) return;
   stop = new AbortController();
   sendError.textContent = "";
   showSending(true);
@@ -152,6 +197,7 @@ if (canRecord()) {
   ready();
   button.onclick = startOrStop;
   element("discard", HTMLButtonElement).onclick = discard;
+  undo.onclick = bringBack;
   element("cancel", HTMLButtonElement).onclick = () => stop?.abort();
   review.addEventListener("submit", (event) => {
     event.preventDefault();

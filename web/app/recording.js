@@ -4,7 +4,7 @@
 
 import { InletError, wordsFor } from "../client/errors.js";
 import { clock, date } from "./format.js";
-import { announce, api, element, settle } from "./page.js";
+import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
 import { askForToken } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
@@ -19,6 +19,9 @@ const sure = element("sure", HTMLDialogElement);
 const id = decodeURIComponent(location.pathname.split("/").pop() ?? "");
 
 async function load() {
+  element("waiting", HTMLElement).hidden = false;
+  problem.replaceChildren();
+  announce("Looking for the recording");
   try {
     const recording = await api.getRecording(id);
     const title = recording.topic ?? "Untitled";
@@ -35,8 +38,13 @@ async function load() {
   } catch (error) {
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
       return askForToken(element("sign-in", HTMLElement), load);
-    problem.textContent = wordsFor(error);
+    if (isGone(error)) problem.textContent = wordsFor(error);
+    else {
+      offerRetry(problem, error, load);
+      addEventListener("online", load, { once: true });
+    }
   } finally {
+    element("waiting", HTMLElement).hidden = true;
     settle();
   }
 }
@@ -60,12 +68,29 @@ function insight({ severity, category, message, suggestion }) {
 }
 
 async function remove() {
-  problem.textContent = "";
+  problem.replaceChildren();
+  await whileBusy(element("delete", HTMLButtonElement), "Deleting …", async () => {
+    try {
+      await api.deleteRecording(id);
+      location.assign("/recordings");
+    } catch (error) {
+      if (isGone(error))
+        location.assign("/recordings"); // an earlier try did it
+      else offerRetry(problem, error, remove);
+    }
+  });
+}
+
+/** @param {unknown} error */
+const isGone = (error) => error instanceof InletError && error.status === 404;
+
+/** The audio's address lapses after a while: a page left open gets a new one. */
+async function renewAudio() {
   try {
-    await api.deleteRecording(id);
-    location.assign("/recordings");
+    const { audioUrl } = await api.getRecording(id);
+    if (audioUrl) player.src = audioUrl;
   } catch (error) {
-    problem.textContent = wordsFor(error);
+    offerRetry(problem, error, renewAudio);
   }
 }
 
@@ -73,10 +98,8 @@ element("delete", HTMLButtonElement).onclick = () => sure.showModal();
 sure.onclose = () => {
   if (sure.returnValue === "delete") remove();
 };
-player.onerror = async () => {
-  // The audio's address lapses after a while; a page left open gets a new one, once.
-  player.onerror = () => announce("The audio could not be loaded");
-  const { audioUrl } = await api.getRecording(id);
-  if (audioUrl) player.src = audioUrl;
+player.onerror = () => {
+  player.onerror = () => offerRetry(problem, new InletError("NETWORK", ""), renewAudio);
+  renewAudio();
 };
 load();

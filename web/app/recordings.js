@@ -2,9 +2,9 @@
  * The list of recordings, a page at a time; the page's number stands in the address.
  */
 
-import { InletError, wordsFor } from "../client/errors.js";
+import { InletError } from "../client/errors.js";
 import { clock, date } from "./format.js";
-import { announce, api, element, settle } from "./page.js";
+import { announce, api, element, offerRetry, settle } from "./page.js";
 import { askForToken } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
@@ -13,6 +13,7 @@ const PER_PAGE = 10;
 /** @typedef {import("../client/openapi.js").components["schemas"]["RecordingListed"]} RecordingListed */
 
 const list = element("list", HTMLElement);
+const problem = element("error", HTMLElement);
 const waiting = element("waiting", HTMLElement);
 const row = element("row", HTMLTemplateElement);
 
@@ -20,6 +21,8 @@ const page = Math.max(1, Number.parseInt(new URLSearchParams(location.search).ge
 
 async function load() {
   waiting.hidden = false;
+  problem.replaceChildren();
+  announce("Looking for your recordings");
   try {
     const { sessions, total } = await api.listRecordings({ page, limit: PER_PAGE });
     waiting.hidden = true;
@@ -32,7 +35,8 @@ async function load() {
     waiting.hidden = true;
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
       return askForToken(element("sign-in", HTMLElement), load);
-    element("error", HTMLElement).textContent = wordsFor(error);
+    offerRetry(problem, error, load);
+    addEventListener("online", load, { once: true });
   } finally {
     settle();
   }
