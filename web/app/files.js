@@ -44,7 +44,7 @@ let chosen = [];
 let upload = null;
 let isDrawing = false;
 
-/** Files are looked at one choice after the other.
+/** Files are looked at one choice after the other, and after the upload they belong to has been opened.
  * @type {Promise<void>} */
 let looking = Promise.resolve();
 
@@ -101,13 +101,15 @@ async function start() {
 }
 
 async function run() {
-  if (!upload) return;
+  const running = upload;
+  if (!running) return;
   problem.textContent = "";
   announce("Sending");
   try {
-    await upload.run();
-    announce(TITLES[upload.state]);
+    await running.run();
+    if (upload === running) announce(TITLES[running.state]);
   } catch (error) {
+    if (upload !== running) return; // discarded meanwhile
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
       return askForToken(element("sign-in", HTMLElement), run);
     problem.textContent = wordsFor(error);
@@ -236,8 +238,16 @@ function ofChosen({ file, category }, index) {
   return { name: file.name, note: `${KINDS[category]} · ${size(file.size)}`, state: "waiting", progress: null, remove };
 }
 
-/** @param {import("../client/upload-session-memory.js").RememberedSession} session */
-async function reopen(session) {
+/** @typedef {import("../client/upload-session-memory.js").RememberedSession} RememberedSession */
+
+/** @param {RememberedSession} session */
+function reopen(session) {
+  looking = looking.then(() => open(session));
+  return looking;
+}
+
+/** @param {RememberedSession} session */
+async function open(session) {
   problem.textContent = "";
   try {
     upload = await UploadSession.reopen(api, session, { onChange: draw });
