@@ -266,6 +266,39 @@ def test_what_cannot_be_sent_is_said_before(page: Page, traffic: Traffic, small:
     assert traffic.calls("/api/") == []
 
 
+def test_each_rule_is_told_once_while_choosing(page: Page, tmp_path: Path) -> None:
+    page.goto("/files")
+    pictures = [written(tmp_path, f"{number:02}.png", png().content) for number in range(60)]
+    page.set_input_files("#files", pictures)
+    error = page.locator("#files-error")
+    expect(error).to_have_text(
+        "50.png, 51.png and 8 more are too many: 50 files fit. Please add at least one PDF with instructions."
+    )
+    expect(page.locator("#files")).to_have_attribute("aria-invalid", "true")
+    assert "files-error" in (page.locator("#files").get_attribute("aria-describedby") or "")
+    tops = page.evaluate("['files-error', 'send'].map((id) => document.getElementById(id).getBoundingClientRect().top)")
+    assert tops[1] - tops[0] < 300, "both are seen at once"
+    page.get_by_role("button", name="Send 50 files").click()
+    expect(page.locator("#files")).to_be_focused()
+    page.get_by_role("button", name="Remove 00.png").click()
+    page.set_input_files("#files", written(tmp_path, "manual.pdf", pdf(2000).content))
+    expect(error).to_be_empty()
+    expect(page.locator("#files")).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_a_file_that_is_something_else_is_told_what(page: Page, small: list[Path]) -> None:
+    mismatch = {
+        "code": "CONTENT_MISMATCH",
+        "error": "x",
+        "details": {"files": [{"index": 1, "reason": "type", "found": "a web page"}]},
+    }
+    page.route("**/finalize", lambda route: route.fulfill(status=422, json=mismatch))
+    choose(page, *small)
+    page.get_by_role("button", name="Send 3 files").click()
+    row = page.get_by_role("listitem").filter(has_text="cover.png")
+    expect(row).to_contain_text("This file is not what its name says: it is a web page.")
+
+
 def test_the_daily_limit_is_told_with_its_end(
     new_page: Callable[..., Page], start_stack: Callable[..., LocalStack], small: list[Path]
 ) -> None:

@@ -243,6 +243,26 @@ def test_what_cannot_be_loaded_can_be_tried_again(page: Page, path: str) -> None
     expect(retry).to_be_hidden()
 
 
+def test_something_is_said_within_a_second(page: Page, stack: LocalStack, manual: Path) -> None:
+    """Sending, and going on after a reload, while the API takes its time."""
+    held: list[Route] = []
+    page.route("**/api/mocs/uploads/sessions", lambda route: held.append(route))
+    send_files(page, manual)
+    expect(page.locator("#total-title")).to_have_text("Getting ready", timeout=1000)
+    page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", lambda _: None)
+    held.pop().continue_()
+    page.wait_for_function("() => document.querySelector('.file').dataset.state === 'sending'")
+
+    page.reload()
+    expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    page.route("**/api/mocs/uploads/sessions/*", lambda route: held.append(route))
+    page.get_by_role("button", name="Continue").click()
+    expect(page.get_by_role("button", name="Looking …")).to_be_visible(timeout=1000)
+    expect(page.locator("#live")).to_have_text("Looking …")
+    held.pop().continue_()
+    expect(page.locator("#drop-words")).to_have_text("Choose the file again")
+
+
 def test_a_slow_line_that_is_cut_again_and_again_loses_little(
     new_page: Callable[..., Page], start_stack: Callable[..., LocalStack], s3: S3Server, manual: Path
 ) -> None:

@@ -26,11 +26,11 @@ def jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def send(page: Page, file: Path | dict[str, Any]) -> None:
+def send(page: Page, file: Path | dict[str, Any], email: str = E_MAIL) -> None:
     """Choose the file, fill in the form and submit it."""
     page.goto("/")
     page.set_input_files("#file", file)  # type: ignore[arg-type]
-    page.get_by_label("Your e-mail").fill(E_MAIL)
+    page.get_by_label("Your e-mail").fill(email)
     page.get_by_role("button", name="Send photo").click()
 
 
@@ -161,6 +161,25 @@ def test_what_is_missing_or_wrong_is_said_where_it_is(
     expect(page.get_by_label("Your e-mail")).to_have_attribute("aria-invalid", "true")
     examine(page, "photo-invalid")
     assert traffic.calls("/api/") == []
+
+
+@pytest.mark.parametrize("address", ["ada@gmail", "ada", "ada@gmail."])
+def test_an_e_mail_address_that_cannot_be_is_told_at_its_field(page: Page, jpeg: Path, address: str) -> None:
+    page.goto("/")
+    page.set_input_files("#file", jpeg)
+    page.get_by_label("Your e-mail").fill(address)
+    page.get_by_label("Your e-mail").blur()
+    expect(page.locator("#email-error")).to_contain_text("Please check your e-mail address")
+    page.get_by_role("button", name="Send photo").click()
+    expect(page.get_by_label("Your e-mail")).to_be_focused()
+    expect(page.get_by_label("Your e-mail")).to_have_attribute("aria-invalid", "true")
+
+
+def test_an_e_mail_address_the_api_refuses_is_told_at_its_field(page: Page, jpeg: Path) -> None:
+    send(page, jpeg, email="ada@example.invalid")
+    expect(page.locator("#email-error")).to_contain_text("Please check your e-mail address")
+    expect(page.get_by_label("Your e-mail")).to_be_focused()
+    expect(page.locator("#send-error")).to_be_empty()
 
 
 def test_a_photograph_can_be_dropped_anywhere(page: Page) -> None:

@@ -52,6 +52,7 @@ def test_a_second_tab_watches(
 ) -> None:
     hold_parts(page, stack, after=1)
     send(page, manual)
+    page.wait_for_function("() => document.querySelector('#total-bar').value > 0.3")
     second = page.context.new_page()
     second.goto("/files")
     expect(second.get_by_text("An upload is under way in another tab")).to_be_visible()
@@ -60,6 +61,7 @@ def test_a_second_tab_watches(
     examine(second, "files-watching")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
+    expect(second.locator("#unfinished-words")).to_contain_text("41 % sent")
     page.unroute_all(behavior="ignoreErrors")
     page.get_by_role("button", name="Continue").click()
     expect(page.locator("#total-title")).to_have_text("All files have arrived")

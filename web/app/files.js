@@ -21,6 +21,7 @@ import { askForToken } from "./sign-in.js";
 const KINDS = { instruction: "Instructions", image: "Picture", "parts-list": "Parts list" };
 const TITLES = {
   ready: "",
+  starting: "Getting ready",
   checking: "Comparing contents",
   sending: "Sending",
   pausing: "Finishing what is nearly sent",
@@ -112,7 +113,8 @@ async function run() {
     if (upload !== running) return; // discarded meanwhile
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
       return askForToken(element("sign-in", HTMLElement), run);
-    problem.textContent = wordsFor(error);
+    const changed = running.items.find((item) => item.error === error && item.file === null);
+    problem.textContent = `${changed ? `${changed.filename}: ` : ""}${wordsFor(error)}`;
   }
 }
 
@@ -168,7 +170,8 @@ function startOver() {
 
 /** A file was not what its name says: the session cannot be finished with it, nor without it. */
 const hasLiar = () => upload?.error instanceof InletError && upload.error.code === "CONTENT_MISMATCH";
-const isBusy = () => upload !== null && ["checking", "sending", "pausing", "finishing"].includes(upload.state);
+const isBusy = () =>
+  upload !== null && ["starting", "checking", "sending", "pausing", "finishing"].includes(upload.state);
 const hasEnded = () => upload?.error instanceof InletError && upload.error.code === "SESSION_ENDED";
 
 // What the page shows

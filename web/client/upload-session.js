@@ -5,7 +5,7 @@
  * run, one after a pause, and one after a reload differ only in how much there is left to send.
  *
  * @typedef {import("./upload-session-categories.js").Category} Category
- * @typedef {"ready" | "checking" | "sending" | "pausing" | "paused" | "finishing" | "done" | "failed"} State
+ * @typedef {"ready" | "starting" | "checking" | "sending" | "pausing" | "paused" | "finishing" | "done" | "failed"} State
  */
 
 import { InletError, isAbort } from "./errors.js";
@@ -165,13 +165,18 @@ export class UploadSession {
     if (!this.sessionId) return;
     forgetSession(this.sessionId);
     this.#letGo();
-    await this.#api.abortSession(this.sessionId);
+    try {
+      await this.#api.abortSession(this.sessionId);
+    } catch (error) {
+      if (!(error instanceof InletError && error.status === 404)) throw error; // gone is what was asked for
+    }
   }
 
   async #run() {
     if (this.state === "done") return;
     this.#begin();
     try {
+      this.#become("starting");
       await this.#create();
       this.#become("sending");
       await this.#register();
