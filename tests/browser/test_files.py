@@ -290,7 +290,7 @@ def test_a_file_that_is_something_else_is_told_what(page: Page, small: list[Path
     mismatch = {
         "code": "CONTENT_MISMATCH",
         "error": "x",
-        "details": {"files": [{"index": 1, "reason": "type", "found": "a web page"}]},
+        "details": {"files": [{"index": 1, "reason": "type", "found": "text/html"}]},
     }
     page.route("**/finalize", lambda route: route.fulfill(status=422, json=mismatch))
     choose(page, *small)

@@ -27,6 +27,25 @@ export class InletError extends Error {
   }
 }
 
+/** What a file was found to be, in words.
+ * @type {Record<string, string>} */
+const KINDS = {
+  "application/json": "JSON",
+  "application/octet-stream": "neither text nor a picture",
+  "application/pdf": "a PDF",
+  "application/xml": "XML",
+  "application/zip": "a ZIP archive",
+  "image/avif": "an AVIF picture",
+  "image/gif": "a GIF picture",
+  "image/heic": "a HEIC picture",
+  "image/jpeg": "a JPEG picture",
+  "image/png": "a PNG picture",
+  "image/svg+xml": "an SVG drawing",
+  "image/webp": "a WebP picture",
+  "text/html": "a web page",
+  "text/plain": "text",
+};
+
 /**
  * The API's codes and ours. A function gets the error, where a code alone does not tell its meanings apart.
  * @type {Record<string, string | ((error: InletError) => string)>}
@@ -45,10 +64,12 @@ export const WORDS = {
     })[error.status] ?? "Something about this request was not right. Please reload the page and try again.",
   BUDGET_SPENT: (error) =>
     `We have made as many pictures today as we may. Your photo is kept: you can go on ${when(error.nextAllowedAt ?? "")}.`,
-  CONTENT_MISMATCH: (error) =>
-    error.details.found
-      ? `This file is not what its name says: it is ${error.details.found}. Please choose the right file.`
-      : "This file is not what its name says. Please check it, or leave it out.",
+  CONTENT_MISMATCH: ({ details: { reason, found } }) => {
+    if (reason && reason !== "type") return "What arrived is not the file you chose. Please send it again.";
+    const kind = KINDS[String(found)] ?? (found ? `of the type ${found}` : "");
+    if (!kind) return "This file is not what its name says. Please check it, or leave it out.";
+    return `This file is not what its name says: it is ${kind}. Please choose the right one, or leave it out.`;
+  },
   FINALIZE_IN_PROGRESS: "Your files are still being checked. Please wait a moment.",
   IDEMPOTENCY_IN_PROGRESS: "We are still busy with your last try. Please wait a moment.",
   IDEMPOTENCY_MISMATCH: "Something got mixed up. Please reload the page and try again.",
