@@ -158,7 +158,7 @@ def test_a_photo_changed_on_disk_is_said_at_once_and_chosen_again(
     expect(page.locator("#chosen-name")).to_have_text("photo.jpg")
     photo.write_bytes(JPEG + b"edited")
     page.get_by_role("button", name="Send photo").click()
-    expect(page.locator("#file-error")).to_contain_text("This file has changed", timeout=3000)
+    expect(page.locator("#file-error")).to_contain_text("This file has changed")
     expect(page.locator("#file")).to_be_focused()
     examine(page, "photo-changed")
     page.set_input_files("#file", photo)
@@ -176,7 +176,7 @@ def test_a_photo_changed_while_it_is_sent_is_said(page: Page, stack: LocalStack,
     page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", change)
     fill_in(page, photo)
     page.get_by_role("button", name="Send photo").click()
-    expect(page.locator("#file-error")).to_contain_text("This file has changed", timeout=3000)
+    expect(page.locator("#file-error")).to_contain_text("This file has changed")
 
 
 @pytest.mark.parametrize("grown", [True, False])
@@ -203,7 +203,7 @@ def test_a_file_changed_on_disk_is_said_at_once_and_sent_as_it_is_now(
     page.set_input_files("#files", [manual, other])
     page.get_by_role("button", name="Send 2 files").click()
     row = page.get_by_role("listitem").filter(has_text="manual.pdf")
-    expect(row).to_contain_text("This file has changed", timeout=8000)
+    expect(row).to_contain_text("This file has changed")
     expect(page.get_by_role("button", name="Choose it again")).to_be_visible()
     examine(page, f"files-changed-{grown}")
     page.unroute_all(behavior="ignoreErrors")
