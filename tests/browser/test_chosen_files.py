@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from local.stack import LocalStack
 from tests.browser.conftest import Traffic
@@ -63,15 +63,13 @@ def test_a_photo_is_declared_by_its_bytes(
 
 def test_files_are_declared_by_their_bytes(page: Page, traffic: Traffic) -> None:
     page.goto("/files")
-    page.set_input_files(
-        "#files",
-        [
-            {"name": "manual.bin", "mimeType": "", "buffer": pdf(3000).content},
-            {"name": "cover.jpg", "mimeType": "image/jpeg", "buffer": WEBP},
-            {"name": "back.jfif", "mimeType": "", "buffer": JPEG},
-            {"name": "parts.csv", "mimeType": "application/vnd.ms-excel", "buffer": b"part,count\n1,2\n"},
-        ],
-    )
+    chosen: list[FilePayload] = [
+        {"name": "manual.bin", "mimeType": "", "buffer": pdf(3000).content},
+        {"name": "cover.jpg", "mimeType": "image/jpeg", "buffer": WEBP},
+        {"name": "back.jfif", "mimeType": "", "buffer": JPEG},
+        {"name": "parts.csv", "mimeType": "application/vnd.ms-excel", "buffer": b"part,count\n1,2\n"},
+    ]
+    page.set_input_files("#files", chosen)
     page.get_by_role("button", name="Send 4 files").click()
     expect_arrived(page)
     files = declared(traffic, "/sessions$")["files"]
