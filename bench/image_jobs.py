@@ -35,7 +35,7 @@ def round_trips(stack: LocalStack) -> list[str]:
     """Count the database round trips of every endpoint of a whole job, with a warm connection."""
     lines = [f"{'database round trips':<32}{'count':>8}"]
     names = ("create", "confirm", "process", "status", "result")
-    create, confirm, process, status, result = (handler(f"uploads/{name}") for name in names)
+    create, confirm, process, status, result = (handler(f"image_jobs/{name}") for name in names)
     picture = photograph()
     with counting(stack.database_url) as proxy:
         use(_environment(stack) | {"DATABASE_URL": proxy.url, "RATE_LIMIT_BYPASS": "false"})
@@ -66,7 +66,7 @@ def round_trips(stack: LocalStack) -> list[str]:
 def status_latency(stack: LocalStack) -> list[str]:
     """Time a warm status poll in turns with the bare SELECT of the same row."""
     use(_environment(stack))
-    create, status = handler("uploads/create"), handler("uploads/status")
+    create, status = handler("image_jobs/create"), handler("image_jobs/status")
     upload = answer(create(request("POST", "/api/upload", {"email": "b@example.com", "type": "image/png"}), Context))
     event = request("GET", f"/api/status/{upload['uploadId']}", headers={"x-session-token": upload["sessionToken"]})
     statement = "SELECT status, stage, progress, updated_at FROM uploads WHERE id = %s"

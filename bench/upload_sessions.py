@@ -1,6 +1,6 @@
 """Upload sessions: calls to database and bucket per endpoint, batch against one by one, and a table of a million rows.
 
-python -m bench.sessions
+python -m bench.upload_sessions
 """
 
 import tempfile
@@ -59,12 +59,12 @@ class Counter:
     def run(self) -> list[str]:
         with counting(self._stack.database_url) as proxy, counting_storage() as calls:
             use(self._stack.environment | {"DATABASE_URL": proxy.url, "RATE_LIMIT_BYPASS": ""})
-            handler("sessions/read")(request("GET", f"{SESSIONS}/warm"), Context)
+            handler("upload_sessions/read")(request("GET", f"{SESSIONS}/warm"), Context)
 
             def call(name: str, method: str, path: str, body: Any = None) -> Any:
                 trips, before = proxy.round_trips, len(calls)
                 folder = name.partition(",")[0].replace(" ", "_")
-                reply = handler(f"sessions/{folder}")(request(method, path, body), Context)
+                reply = handler(f"upload_sessions/{folder}")(request(method, path, body), Context)
                 made = calls[before:]
                 self.lines.append(f"{name:<34}{proxy.round_trips - trips:>10}{len(made):>8}   {', '.join(made)}")
                 return answer(reply) if reply["body"] else None
@@ -158,8 +158,8 @@ SELECT gen_random_uuid(), 'user ' || n %% 5000, status, 5242880, CASE status WHE
 def a_million_sessions(stack: LocalStack) -> list[str]:
     """Measure what reading a session and looking for overdue ones take in an empty and in a full table."""
     use(stack.environment)
-    read = handler("sessions/read")
-    created = answer(handler("sessions/create")(request("POST", SESSIONS, {"files": [declared("a.pdf")]}), Context))
+    read = handler("upload_sessions/read")
+    created = answer(handler("upload_sessions/create")(request("POST", SESSIONS, {"files": [declared("a.pdf")]}), Context))
     event = request("GET", f"{SESSIONS}/{created['sessionId']}")
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         empty = timed(read, event)

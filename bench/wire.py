@@ -17,8 +17,8 @@ class CountingProxy:
         self._target = (parts.hostname, parts.port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         port = self._listener.getsockname()[1]
-        user = f"{parts.username}@" if parts.username else ""
-        self.url = urlunsplit(parts._replace(netloc=f"{user}127.0.0.1:{port}"))
+        who, at, _ = parts.netloc.rpartition("@")
+        self.url = urlunsplit(parts._replace(netloc=f"{who}{at}127.0.0.1:{port}"))
         self.round_trips = 0
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -123,7 +123,7 @@ def explained(connection: psycopg.Connection[Any], name: str, explain: LiteralSt
 def test_a_million_sessions_change_nothing(million: psycopg.Connection[Any]) -> None:
     """No statement scans a table, and none looks at more than an empty table's blocks and a few of an index.
 
-    What that means in milliseconds is in bench/sessions.py.
+    What that means in milliseconds is in bench/upload_sessions.py.
     """
     create, parameters = QUERIES["create"]
     million.execute(create, parameters)
