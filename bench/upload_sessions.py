@@ -159,7 +159,9 @@ def a_million_sessions(stack: LocalStack) -> list[str]:
     """Measure what reading a session and looking for overdue ones take in an empty and in a full table."""
     use(stack.environment)
     read = handler("upload_sessions/read")
-    created = answer(handler("upload_sessions/create")(request("POST", SESSIONS, {"files": [declared("a.pdf")]}), Context))
+    created = answer(
+        handler("upload_sessions/create")(request("POST", SESSIONS, {"files": [declared("a.pdf")]}), Context)
+    )
     event = request("GET", f"{SESSIONS}/{created['sessionId']}")
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         empty = timed(read, event)
