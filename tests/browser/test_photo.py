@@ -229,7 +229,8 @@ def test_a_refused_picture_says_why_and_is_not_tried_again(
     expect(page.locator("#failure-reason")).to_contain_text("photo")
     examine(page, "photo-failure")
     retry = page.get_by_role("button", name="Try again")
-    retry.click()
+    with page.expect_response("**/api/process"):  # the button goes at once, the answer comes later
+        retry.click()
     expect(retry).to_be_hidden()
     expect(page.locator("#failure-reason")).to_contain_text("photo")
     assert traffic.answers("/api/process") == [202, 409]
