@@ -115,7 +115,7 @@ class TestHeic:
     def test_every_size_the_boxes_name_counts(self, make: Callable[[], bytes], tmp_path: Path) -> None:
         answer, milliseconds, more = measure(tmp_path, make(), "image/heic")
         assert TOO_LARGE in answer
-        assert milliseconds < 500, "decoding it would take seconds"
+        assert milliseconds < 100
         assert more < 60 * MEGABYTE
 
     def test_tiles_may_hang_over_the_edge(self) -> None:
