@@ -24,6 +24,9 @@ from local_aws import children
 
 READY = re.compile(r"Inlet is ready: (http://127\.0\.0\.1:\d+)\b.*\n")
 IMAGE = {"email": "somebody@example.com", "type": "image/jpeg"}
+# A developer's own profile, proxy and tokens: none of it is Inlet's, and none may change or enter what runs.
+SHELL = {"AWS_PROFILE": "nope", "AWS_ACCESS_KEY_ID": "own", "GITHUB_TOKEN": "canary"}
+SHELL |= dict.fromkeys(("HTTP_PROXY", "http_proxy", "ALL_PROXY"), "http://127.0.0.1:9")
 
 
 @dataclass
@@ -90,11 +93,13 @@ def assert_all_gone(processes: list[Any], seconds: float = 20) -> None:
 
 
 def test_a_day_with_make_run(run: Callable[..., Run]) -> None:
-    first = run(AUTH_BYPASS="false", RATE_LIMIT_BYPASS="true")
+    first = run(AUTH_BYPASS="false", RATE_LIMIT_BYPASS="true", **SHELL)
     assert_everything_answers_at_once(first)
     assert_settings_come_from_the_environment(first)
     assert_a_second_run_says_that_one_is_running(first)
     assert_other_commands_find_the_stack(first)
+    assert_a_developers_tokens_stay_out(first)
+    assert_only_the_owner_may_look(first.directory)
     upload = httpx.post(f"{first.url}/api/upload", json=IMAGE).json()
     family = first.family()
     assert len(family) > 4
@@ -102,6 +107,7 @@ def test_a_day_with_make_run(run: Callable[..., Run]) -> None:
     status, output, errors = first.end(signal.SIGINT)
     assert (status, output) == (0, "")
     assert "Traceback" not in errors
+    assert f"functions log to {first.directory / 'functions.log'}\n" in errors
     assert re.search(r"^\d\d:\d\d:\d\d  POST /api/upload 201 \d+ ms$", errors, re.MULTILINE)
     assert upload["sessionToken"] not in errors + (first.directory / "functions.log").read_text()
     assert_all_gone(family)
@@ -145,11 +151,14 @@ def assert_a_second_run_says_that_one_is_running(stack: Run) -> None:
 
 
 def assert_other_commands_find_the_stack(stack: Run) -> None:
-    status, output, errors = outcome(command(stack.directory, "seed"))
+    status, output, errors = outcome(command(stack.directory, "seed", **SHELL))
     assert (status, errors) == (0, "")
     assert "Seeded" in output
-    status, output, _ = outcome(command(stack.directory, "migrate"))
-    assert (status, output) == (0, "The database is up to date.\n")
+    status, output, errors = outcome(command(stack.directory, "migrate", **SHELL))
+    assert (status, output, errors) == (0, "The database is up to date.\n", "")
+    preview = stack.directory / "preview.webp"
+    status, output, errors = outcome(command(stack.directory, "demo", "", OUTPUT=str(preview), **SHELL))
+    assert (status, output) == (0, f"{preview}\n"), errors
     told = json.loads((stack.directory / "env.json").read_text())["Parameters"]
     assert told["DATABASE_URL"].startswith("postgresql://application:")
     assert told["S3_ENDPOINT_URL"].startswith("http://host.docker.internal:")
@@ -163,22 +172,9 @@ def assert_the_upload_is_still_there(stack: Run, upload: dict[str, Any]) -> None
     assert (response.status_code, response.json()["status"]) == (200, "pending")
 
 
-def test_a_developers_own_profile_proxy_and_tokens_are_no_matter(run: Callable[..., Run]) -> None:
-    shell = {"AWS_PROFILE": "nope", "AWS_ACCESS_KEY_ID": "own", "HTTP_PROXY": "http://127.0.0.1:9"}
-    shell |= {"http_proxy": "http://127.0.0.1:9", "ALL_PROXY": "http://127.0.0.1:9"}
-    shell |= {"GITHUB_TOKEN": "canary"}
-    stack = run(**shell)
+def assert_a_developers_tokens_stay_out(stack: Run) -> None:
+    """Look into every process, the functions' among them: by now some have been called."""
     assert not [process for process in stack.family() if "GITHUB_TOKEN" in process.environ()]
-    preview = stack.directory / "preview.webp"
-    status, output, errors = outcome(command(stack.directory, "demo", "", OUTPUT=str(preview), **shell))
-    assert (status, output) == (0, f"{preview}\n"), errors
-    for name in ("seed", "migrate"):
-        status, _, errors = outcome(command(stack.directory, name, **shell))
-        assert (status, errors) == (0, "")
-    assert not [process for process in stack.family() if "GITHUB_TOKEN" in process.environ()]  # sandboxes among them
-    assert_only_the_owner_may_look(stack.directory)
-    _, _, errors = stack.end(signal.SIGINT)
-    assert f"functions log to {stack.directory / 'functions.log'}\n" in errors
 
 
 def assert_only_the_owner_may_look(directory: Path) -> None:
@@ -227,10 +223,10 @@ def test_ctrl_c_while_starting_leaves_nothing_behind(tmp_path: Path) -> None:
     assert_all_gone(family)
 
 
-def test_a_bypass_on_a_deployed_stage_is_refused(run: Callable[..., Run]) -> None:
-    stack = run(STAGE="prod", AUTH_BYPASS="true")
+def test_a_bypass_on_a_deployed_stage_is_refused(start_stack: Callable[..., LocalStack]) -> None:
+    stack = start_stack(STAGE="prod", AUTH_BYPASS="true")
     assert httpx.get(f"{stack.url}/api/sessions").status_code == 500
-    assert "UnsafeSetting" in (stack.directory / "functions.log").read_text()
+    assert "UnsafeSetting" in stack.function_log.read_text()
 
 
 @pytest.mark.parametrize("name", ["", "fly"])
