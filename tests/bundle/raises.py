@@ -108,7 +108,7 @@ class Analysis:
         if node.exc is None:
             return Effects(raised=scope.caught)
         inside = self._of_expression(node.exc, scope)
-        named = frozenset(kind for part in ast.walk(node.exc) if (kind := self._error(part, scope)))
+        named = frozenset(kind for part in source.parts(node.exc) if (kind := self._error(part, scope)))
         variable = isinstance(node.exc, ast.Name) and not named
         if variable:
             name = node.exc.id  # type: ignore[attr-defined]
@@ -151,7 +151,7 @@ class Analysis:
 
     def _of_expression(self, node: ast.expr, scope: Scope) -> Effects:
         effects = Effects()
-        for part in ast.walk(node):
+        for part in source.parts(node):
             if isinstance(part, ast.Call) and (kind := self._error(part.func, scope)):
                 effects |= Effects(made=frozenset({kind}))
             elif isinstance(part, ast.Name) and part.id in scope.caught_as:

@@ -12,12 +12,24 @@ type Name = tuple[str, str]  # a module, and what is defined in it ("" for all o
 SHARED = PROJECT / "shared"
 
 
+@cache
+def parts(node: ast.AST) -> tuple[ast.AST, ...]:
+    """A node and all below it. What many functions reach is walked through once."""
+    return tuple(ast.walk(node))
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    """A file's tree; nobody may change it."""
+    return ast.parse(file.read_text())
+
+
 class Module:
     """One parsed file: its top-level definitions, and what its names were imported from."""
 
     def __init__(self, name: str, file: Path) -> None:
         self.name = name
-        self.tree = ast.parse(file.read_text())
+        self.tree = parsed(file)
         self.package = name if file.name == "__init__.py" else name.rpartition(".")[0]
         self.definitions: dict[str, ast.AST] = {}
         for node in self.tree.body:
@@ -28,7 +40,7 @@ class Module:
             elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
                 self.definitions[node.target.id] = node
         self.imports: dict[str, Name] = {}
-        for imported in ast.walk(self.tree):
+        for imported in parts(self.tree):
             if isinstance(imported, ast.ImportFrom) and imported.module and imported.module.startswith("inlet"):
                 for alias in imported.names:
                     whole = module_file(f"{imported.module}.{alias.name}")
@@ -37,7 +49,7 @@ class Module:
 
     def references(self, node: ast.AST) -> Iterator[Name]:
         """What of the project a piece of this module mentions."""
-        for part in ast.walk(node):
+        for part in parts(node):
             if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name):
                 module, name = self.imports.get(part.value.id, ("", ""))
                 if module and not name:
@@ -96,16 +108,27 @@ def imported_modules(handler: Path) -> frozenset[str]:
     return frozenset(seen)
 
 
-def third_party(tree: ast.AST) -> set[str]:
-    """The top-level packages a file imports, at any time, but for type checking."""
+@cache
+def imports(tree: ast.AST) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The imports of a file, at any time, but for those that only a type checker reads."""
+    typing_only = {
+        child
+        for node in parts(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for child in parts(node)
+    }
+    return tuple(
+        node for node in parts(tree) if isinstance(node, ast.Import | ast.ImportFrom) and node not in typing_only
+    )
+
+
+@cache
+def third_party(tree: ast.AST) -> frozenset[str]:
+    """The top-level packages a file imports."""
     found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            for child in ast.walk(node):
-                if isinstance(child, ast.Import | ast.ImportFrom):
-                    child.names = []
-        elif isinstance(node, ast.Import):
+    for node in imports(tree):
+        if isinstance(node, ast.Import):
             found |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.names and node.module:
+        elif node.module:
             found.add(node.module.split(".")[0])
-    return found
+    return frozenset(found)

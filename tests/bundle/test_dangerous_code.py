@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from local.stack import PROJECT
+from tests.bundle import source
 
 SHARED, FUNCTIONS = PROJECT / "shared", PROJECT / "functions"
 FILES = sorted([*SHARED.rglob("*.py"), *FUNCTIONS.rglob("*.py")])
@@ -18,9 +19,11 @@ PASSED_ON = {
     "shared/inlet/schema_migrations_table.py": {"statements"},
 }
 
-# Who opens connections, and to where: to addresses that are settings, never to one that a request names.
+# Who opens connections, and to where: to addresses that are settings, never to one that a user's request names.
 SPEAKERS = {
+    "shared/inlet/custom_resource.py": {"urllib.request"},
     "shared/inlet/database.py": {"psycopg"},
+    "shared/inlet/deployment_table.py": {"psycopg"},
     "shared/inlet/image_jobs/generation/gemini.py": {"google", "httpx2"},
     "shared/inlet/schema_migrations_table.py": {"psycopg"},
     "shared/inlet/storage.py": {"boto3", "botocore"},
@@ -56,15 +59,11 @@ def relative(file: Path) -> str:
 
 def imported(file: Path) -> set[str]:
     """The modules that a file imports, but for those that only a type checker reads."""
-    tree = ast.parse(file.read_text())
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            node.body = []
     names: set[str] = set()
-    for node in ast.walk(tree):
+    for node in source.imports(source.parsed(file)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        elif node.module:
             names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
     return names
 
@@ -82,9 +81,9 @@ def constants(tree: ast.Module) -> set[str]:
 @pytest.mark.parametrize("file", FILES, ids=relative)
 def test_no_value_is_part_of_sql(file: Path) -> None:
     """A statement is text or a constant of its module. What a request brings goes beside it, as a parameter."""
-    tree = ast.parse(file.read_text())
+    tree = source.parsed(file)
     known = constants(tree)
-    for node in ast.walk(tree):
+    for node in source.parts(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in RUNNERS:
             statement = node.args[1 if node.func.attr == "fetch_one_as" else 0]
             is_text = isinstance(statement, ast.Constant)
@@ -100,7 +99,7 @@ def test_only_the_adapters_open_connections(file: Path) -> None:
 @pytest.mark.parametrize("file", FILES, ids=relative)
 def test_nothing_that_was_received_is_run_or_unpacked(file: Path) -> None:
     assert not of(imported(file), RUNS_TEXT)
-    for node in ast.walk(ast.parse(file.read_text())):
+    for node in source.parts(source.parsed(file)):
         if isinstance(node, ast.Call):
             assert ast.unparse(node.func) not in RUNNING_CALLS, ast.unparse(node)
 

@@ -92,6 +92,8 @@ def photograph(
 
 def saved(picture: Image.Image, picture_format: str, **options: Any) -> bytes:
     """The picture as a file, with Pillow's own options."""
+    if picture_format == "HEIF":
+        options = {"enc_params": {"preset": "ultrafast"}} | options  # a quarter of the time, and as good to decode
     output = BytesIO()
     picture.save(output, picture_format, **options)
     return output.getvalue()
@@ -220,6 +222,6 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def flat(picture_format: str, **options: Any) -> bytes:
-    """Twelve megapixels of one colour, as large in memory as any other and quickly made."""
-    return saved(Image.new("RGB", (4000, 3000), "teal"), picture_format, **options)
+def flat(picture_format: str, size: tuple[int, int] = (4000, 3000), **options: Any) -> bytes:
+    """One colour, twelve megapixels of it unless told otherwise: as large in memory as any other and quickly made."""
+    return saved(Image.new("RGB", size, "teal"), picture_format, **options)

@@ -44,8 +44,10 @@ def with_wrong_adler() -> bytes:
 
 @cache
 def zeros(count: int) -> bytes:
-    """Return as many zeros as asked, packed a thousand to one."""
-    packer = zlib.compressobj(9)
+    """Return as many zeros as asked, packed a thousand to one: one packed piece over and over, for a gigabyte costs."""
     piece = bytes(1024 * 1024)
-    pieces = [packer.compress(piece) for _ in range(count // len(piece))]
-    return b"".join(pieces) + packer.compress(bytes(count % len(piece))) + packer.flush()
+    packer = zlib.compressobj(9, wbits=-15)
+    packed = packer.compress(piece) + packer.flush(zlib.Z_FULL_FLUSH)  # refers to nothing before it
+    last = packer.compress(bytes(count % len(piece))) + packer.flush()
+    checksum = (count % 65521) << 16 | 1  # Adler-32 of zeros
+    return b"\x78\xda" + packed * (count // len(piece)) + last + struct.pack(">I", checksum)
