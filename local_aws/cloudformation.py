@@ -1,7 +1,7 @@
 """CloudFormation's part of a template: parameters, conditions and intrinsic functions, resolved for this machine.
 
-Covers Ref, Sub, GetAtt, If, Equals, Not, And, Or, Join, FindInMap and Select, and fails on anything else, so that a
-template the local run would misread is noticed.
+Covers Ref, Sub, GetAtt, If, Equals, Not, And, Or, Join, Split, FindInMap and Select, and fails on anything else, so
+that a template the local run would misread is noticed.
 """
 
 import re
@@ -125,6 +125,8 @@ class Document:
                 return any(map(self._resolve, conditions))
             case "Join", [separator, parts]:
                 return separator.join(map(as_text, self._resolve(parts)))
+            case "Split", [separator, text]:
+                return as_text(self._resolve(text)).split(separator)
             case "Select", [index, values]:
                 return self._resolve(values)[int(index)]
             case "FindInMap", [mapping, *keys]:

@@ -7,9 +7,15 @@ import time
 from typing import Any
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 LOCK = 0x696E6C6574  # "inlet"
 LOCK_SECONDS = 60
+# A migration that waits for a table makes everybody behind it wait: it gives up soon, and comes again.
+TABLE_TRIES = 10
+TABLE_PAUSE_SECONDS = 3.0
+
+_TABLE_WAIT = "SET LOCAL lock_timeout = '5s'"
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -20,7 +26,7 @@ type Connection = psycopg.Connection[Any]
 
 
 class MigrationsBusy(Exception):
-    """Another migration has held the lock for a minute."""
+    """Another migration, or a long query, was in the way for too long."""
 
 
 def lock(connection: Connection) -> None:
@@ -45,7 +51,15 @@ def applied(connection: Connection) -> dict[str, str]:
 
 
 def apply(connection: Connection, name: str, statements: bytes, checksum: str) -> None:
-    """Run a migration and record it, in one transaction."""
-    with connection.transaction():
-        connection.execute(statements)
-        connection.execute("INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)", (name, checksum))
+    """Run a migration and record it, in one transaction. Raise `MigrationsBusy` where its tables are never free."""
+    for _ in range(TABLE_TRIES):
+        try:
+            with connection.transaction():
+                connection.execute(_TABLE_WAIT)
+                connection.execute(statements)
+                connection.execute("INSERT INTO schema_migrations (name, checksum) VALUES (%s, %s)", (name, checksum))
+        except LockNotAvailable:
+            time.sleep(TABLE_PAUSE_SECONDS)
+        else:
+            return
+    raise MigrationsBusy(f"{name} found a table locked by a long query, {TABLE_TRIES} times over")

@@ -1,16 +1,23 @@
 """Settings, read lazily from the environment. No other module reads `os.environ`.
 
+A deployed function finds FUNCTION_SECRETS in one variable, SECRETS: a JSON object by their names. A variable of its own
+wins over it.
+
 Importing a function needs no variable. Asking for a required one that is missing raises `MissingSetting`, for one that
 is not a number `InvalidSetting`; both name the variable. docs/configuration.md and template.yaml list the same names (a
 test holds the three together).
 """
 
+import json
 import os
 import re
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, cast
 
 Stage = Literal["local", "dev", "staging", "prod"]
+
+FUNCTION_SECRETS = frozenset({"DATABASE_URL", "SERVER_SECRET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"})
+"""What the secret `inlet/STAGE/functions` holds: the two S3 keys on R2 only."""
 
 
 class MissingSetting(Exception):
@@ -186,6 +193,7 @@ class Settings:
     def reload(self) -> None:
         """Forget what was read; the next access reads the environment again."""
         self.__dict__.clear()
+        _secrets.cache_clear()
 
     def _local_only(self, name: str) -> bool:
         wanted = _optional(name).lower() in ("1", "true", "yes")
@@ -195,7 +203,20 @@ class Settings:
 
 
 def _optional(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default  # a secret pasted with its line's end still works
+    value = os.environ.get(name) or (_secrets().get(name) if name in FUNCTION_SECRETS else None) or ""
+    return value.strip() or default  # a secret pasted with its line's end still works
+
+
+@cache
+def _secrets() -> dict[str, str]:
+    """Return what the secret `inlet/STAGE/functions` holds; nothing where no stack was deployed."""
+    try:
+        secrets = json.loads(os.environ.get("SECRETS") or "{}")
+    except ValueError:
+        secrets = None
+    if not isinstance(secrets, dict) or not all(isinstance(value, str) for value in secrets.values()):
+        raise InvalidSetting("The environment variable SECRETS must be a JSON object of texts") from None
+    return secrets
 
 
 def _required(name: str) -> str:

@@ -7,8 +7,7 @@ from playwright.sync_api import Page
 from local.stack import LocalStack
 from tests.browser.conftest import hurry
 from tests.support.photographs import photograph
-
-OTHER_SITE = "http://localhost:8000"  # among the template's AllowedOrigins; answered by the test, not by a server
+from tests.support.stacks import OTHER_SITE
 
 
 def test_another_site_sends_a_photograph(new_page: Callable[..., Page], stack: LocalStack) -> None:

@@ -34,6 +34,8 @@ def handler(
     monkeypatch.setenv("DATABASE_URL", "postgresql://pooler.invalid/none")  # migrations take the direct address
     monkeypatch.setenv("MIGRATIONS_DATABASE_URL", empty_database)
     monkeypatch.setenv("MIGRATIONS_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("BUCKET", "inlet-dev")
+    monkeypatch.setenv("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:inlet-dev")
     settings.reload()
     yield load_handler("operations/migrate")
     settings.reload()
@@ -82,6 +84,42 @@ def test_what_was_applied_must_not_change_or_vanish(handler: Any, tmp_path: Path
     (tmp_path / "0001_first.sql").unlink()
     with pytest.raises(handler.MigrationChanged, match="missing here"):
         migrate(handler)
+    (tmp_path / "0002_next.sql").unlink()
+    with pytest.raises(handler.NoMigrations):
+        migrate(handler)
+
+
+def test_a_release_of_before_lives_with_a_newer_schema(handler: Any, tmp_path: Path) -> None:
+    write(tmp_path, n0001_first="CREATE TABLE a ()", n0002_next="CREATE TABLE b ()")
+    migrate(handler)
+    (tmp_path / "0002_next.sql").unlink()
+    assert migrate(handler) == []
+
+
+def test_a_table_in_use_makes_nobody_wait_for_long(
+    handler: Any, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a long query holds the table, the migration gives way to everybody else, and gets its turn later."""
+    monkeypatch.setattr(schema_migrations_table, "_TABLE_WAIT", "SET LOCAL lock_timeout = '50ms'")
+    monkeypatch.setattr(schema_migrations_table, "TABLE_PAUSE_SECONDS", 0.1)
+    write(tmp_path, n0001_first="CREATE TABLE a (); INSERT INTO a DEFAULT VALUES")
+    migrate(handler)
+    write(tmp_path, n0002_next="ALTER TABLE a ADD x int")
+    with psycopg.connect(empty_database) as long_query, ThreadPoolExecutor(1) as thread:
+        long_query.execute("SELECT * FROM a")
+        migrating = thread.submit(migrate, handler)
+        with psycopg.connect(empty_database, autocommit=True) as other:
+            other.execute("SET statement_timeout = '2s'")
+            for _ in range(20):
+                other.execute("SELECT * FROM a")
+        assert not migrating.done()
+        long_query.rollback()
+        assert migrating.result() == ["0002_next.sql"]
+        monkeypatch.setattr(schema_migrations_table, "TABLE_TRIES", 2)
+        write(tmp_path, n0003_last="ALTER TABLE a ADD y int")
+        long_query.execute("SELECT * FROM a")
+        with pytest.raises(schema_migrations_table.MigrationsBusy, match="0003_last"):
+            migrate(handler)
 
 
 def test_two_at_once_take_turns(handler: Any, tmp_path: Path) -> None:
@@ -91,7 +129,10 @@ def test_two_at_once_take_turns(handler: Any, tmp_path: Path) -> None:
     assert sorted(outcomes, key=len) == [[], [], [], ["0001_first.sql", "0002_next.sql"]]
 
 
-def test_who_never_gets_the_lock_says_so(handler: Any, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_never_gets_the_lock_says_so(
+    handler: Any, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, n0001_first="CREATE TABLE a ()")
     monkeypatch.setattr(schema_migrations_table, "LOCK_SECONDS", 0.3)
     with psycopg.connect(empty_database, autocommit=True) as other:
         other.execute("SELECT pg_advisory_lock(%s)", (schema_migrations_table.LOCK,))

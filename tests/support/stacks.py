@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 type Rows = psycopg.Connection[dict[str, Any]]
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migrations'"
+OTHER_SITE = "http://localhost:8000"  # may call the worker's stack; answered by a test, not by a server
 ANY_ORIGIN = {
     "AllowedOrigins": ["*"],
     "AllowedMethods": ["GET", "PUT"],

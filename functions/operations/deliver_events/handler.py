@@ -6,7 +6,7 @@ from typing import Any
 import requests
 from posthog.request import APIError, batch_post
 
-from inlet import outbox_table
+from inlet import deployment_table, outbox_table
 from inlet.logs import logger
 from inlet.outbox_table import OutboxEvent
 from inlet.settings import settings
@@ -18,6 +18,7 @@ TIMEOUT_SECONDS = 5
 
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
     """Send events until none is left or PostHog refuses a batch. The rest comes with a later run."""
+    deployment_table.refuse_foreign()
     sent = 0
     while batch := outbox_table.lease(BATCH):
         if not _delivered(batch):

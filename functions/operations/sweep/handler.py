@@ -3,7 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
-from inlet import idempotency_keys_table, object_deletions_table, outbox_table, rate_limits_table, storage, workflow
+from inlet import (
+    deployment_table,
+    idempotency_keys_table,
+    object_deletions_table,
+    outbox_table,
+    rate_limits_table,
+    storage,
+    workflow,
+)
 from inlet.errors import StorageUnavailable, WorkflowUnavailable
 from inlet.image_jobs import jobs_table, uploads_table
 from inlet.image_jobs.rows import PROCESSING_FAILED
@@ -17,6 +25,7 @@ _DEAD = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
     """Reconcile jobs with the workflow, end what was abandoned, delete objects without rows. Return counts by name."""
+    deployment_table.refuse_foreign()
     counts = reconcile_jobs()
     counts["unconfirmed"] = _in_batches(uploads_table.drop_unconfirmed)
     counts["unrecorded"] = _in_batches(speaking_sessions_table.drop_abandoned)
