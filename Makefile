@@ -9,15 +9,16 @@ BIN := .venv/bin
 PYTHON := PYTHONPATH=shared:. $(BIN)/python
 
 ARCHITECTURE ?= arm64
-ENVIRONMENT ?= default
+HOST_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64)
+STAGE ?= dev
 # One test process more than cores: many tests wait for a server, a browser or a clock.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
-CHECKED := shared functions local local_aws tests bench scripts
+CHECKED := shared functions local local_aws deployment tests bench scripts
 
 export UV
 export SAM_CLI_TELEMETRY := 0
-# cfn-lint and sam want a region to validate against; any will do, and a person's own is kept.
-export AWS_DEFAULT_REGION ?= eu-west-1
+# cfn-lint, sam and the tests want a region to check against; any will do. Never what deploys: that takes the person's own.
+lint-template test: export AWS_DEFAULT_REGION ?= eu-west-1
 # Cached bytecode halves the second start of everything below.
 unexport PYTHONDONTWRITEBYTECODE
 # uv would warn that another environment is active.
@@ -26,7 +27,7 @@ unexport VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements lint-web audit format \
-	openapi requirements build sbom bench deploy clean
+	openapi requirements build sbom bench deploy secret rotate smoke destroy invoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,11 +59,13 @@ lint-python: $(SYNCED)
 	$(BIN)/mypy $(CHECKED)
 	PYTHONPATH=shared:. $(BIN)/lint-imports --no-logo
 
-# `sam validate` translates the template, unless samconfig.toml has it lint, which cfn-lint does here. Neither reads the
-# state machine, whose Resources are placeholders until deployment (hence no URI check).
+# The second cfn-lint sees what SAM makes of the template: policies and routes exist only there (SAM uses up some parameters
+# and conditions, hence the two ignored checks). Neither reads the state machine, whose Resources are placeholders until
+# deployment (hence no URI check).
 lint-template: $(SYNCED)
 	$(BIN)/cfn-lint template.yaml
-	$(BIN)/sam validate --config-env translation
+	$(PYTHON) -m scripts.translate .aws-sam/translated.json
+	$(BIN)/cfn-lint --ignore-checks W2001 W8001 --template .aws-sam/translated.json
 	$(BIN)/statelint --ignore=FLOAT,URI statemachines/process_image.asl.json
 
 lint-requirements: $(SYNCED)
@@ -91,8 +94,31 @@ requirements: $(SYNCED) ## export layers/*/requirements.txt from uv.lock
 build: $(SYNCED) ## package functions and layers (ARCHITECTURE=arm64, as deployed, or x86_64)
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(ARCHITECTURE)
 
-deploy: build ## build and deploy (ENVIRONMENT=staging or prod; without it, dev)
-	$(BIN)/sam deploy --config-env $(ENVIRONMENT)
+DEPLOYMENT := $(PYTHON) -m deployment
+
+deploy: build ## deploy to AWS and try it (STAGE=dev, staging or prod; REGION, ARCHITECTURE)
+	@$(DEPLOYMENT) deploy --stage $(STAGE) --region "$(REGION)" --architecture $(ARCHITECTURE)
+
+secret: $(SYNCED) ## make the stage's secrets, or change those given (DATABASE_URL=… make secret STAGE=dev)
+	@$(DEPLOYMENT) secret --stage $(STAGE) --region "$(REGION)"
+
+rotate: $(SYNCED) ## bring changed secrets to the functions (STAGE)
+	@$(DEPLOYMENT) rotate --stage $(STAGE) --region "$(REGION)"
+
+smoke: $(SYNCED) ## try a deployed stack from outside (URL=https://…)
+	@$(DEPLOYMENT) smoke --url "$(URL)"
+
+destroy: $(SYNCED) ## take a stage down, and say what stays (STAGE)
+	@$(DEPLOYMENT) destroy --stage $(STAGE) --region "$(REGION)"
+
+invoke: $(SYNCED) ## one function in Lambda's own container image, with Docker (FUNCTION=ImageJobsStatusFunction)
+	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(HOST_ARCHITECTURE)
+	$(BIN)/sam local invoke $(FUNCTION) --event $(or $(EVENT),events/$(FUNCTION).json) \
+		--config-file $(CURDIR)/samconfig.toml --template-file $(call BUILT,$(HOST_ARCHITECTURE)) \
+		--env-vars $(or $(INLET_DIRECTORY),.inlet)/env.json --parameter-overrides Architecture=$(HOST_ARCHITECTURE)
+
+# arm64, which is deployed, lies where sam looks; another architecture beside it.
+BUILT = .aws-sam/$(if $(filter arm64,$(1)),build,$(1)/build)/template.yaml
 
 sbom: $(SYNCED) ## write the bill of materials of what is deployed to .aws-sam/sbom.json
 	@mkdir -p .aws-sam

@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from local.addresses import Addresses, environment
-from local.stack import DEFAULTS, MIGRATE, PROJECT, settings_of_functions
+from local.stack import DEFAULTS, MIGRATE, PROJECT, STACK_NAME, settings_of_functions
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
 
@@ -19,7 +19,7 @@ def migrate() -> int:
             return 1
         given["DATABASE_URL"] = running.database_url
     with tempfile.TemporaryDirectory() as scratch:
-        template = Template(PROJECT / "template.yaml")
+        template = Template(PROJECT / "template.yaml", STACK_NAME)
         sandboxes = Sandboxes(
             template.functions,
             settings_of_functions(template, DEFAULTS | given),

@@ -25,6 +25,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 SERVER_ADDRESSES = ("DATABASE_URL", "S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
 S3_SETTINGS = ("S3_ENDPOINT_URL", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "BUCKET")
 MIGRATE = "OperationsMigrateFunction"
+STACK_NAME = "inlet"
 
 DEFAULTS = {
     "AUTH_BYPASS": "true",
@@ -43,6 +44,7 @@ PARAMETERS = {
     "JwtIssuer": "JWT_ISSUER",
     "JwtAudience": "JWT_AUDIENCE",
     "AllowedOrigins": "ALLOWED_ORIGINS",
+    "BucketName": "BUCKET",
 }
 # Beside AWS's `message`, as all other errors of the API have them.
 OWN_WORDS = {
@@ -79,14 +81,14 @@ class LocalStack(Stack):
         directory: Path,
         settings: Mapping[str, str],
         *,
-        stack_name: str = "inlet",
+        stack_name: str = STACK_NAME,
         durable: bool = True,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         directory = directory.resolve()
         settings = DEFAULTS | {"SERVER_SECRET": remembered_secret(directory / "server-secret")} | dict(settings)
         self.bucket = settings["BUCKET"]
-        template = Template(PROJECT / "template.yaml", stack_name, _parameters(settings), {"Bucket": self.bucket})
+        template = Template(PROJECT / "template.yaml", stack_name, _parameters(settings))
         super().__init__(
             template,
             directory,

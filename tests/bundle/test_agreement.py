@@ -15,7 +15,7 @@ from samcli.yamlhelper import yaml_parse
 
 from inlet import errors
 from inlet.image_jobs.rows import PROGRESS, Stage
-from inlet.settings import Settings
+from inlet.settings import FUNCTION_SECRETS, Settings
 from local.stack import PROJECT
 from scripts import openapi
 from tests.bundle import source
@@ -164,7 +164,7 @@ def settings_by_attribute() -> dict[str, set[str]]:
     return {
         method.name: {
             str(call.args[0].value)
-            for call in ast.walk(method)
+            for call in source.parts(method)
             if isinstance(call, ast.Call)
             and call.args
             and isinstance(call.args[0], ast.Constant)
@@ -187,15 +187,16 @@ def used_settings(function: str) -> set[str]:
     return {
         variable
         for node in source.reachable(handler(function))
-        for part in ast.walk(node)
+        for part in source.parts(node)
         if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == "settings"
         for variable in names.get(part.attr, set())
     }
 
 
 def variables(properties: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = properties.get("Environment", {}).get("Variables", {})
-    return found
+    """The variables that a function is given, its secrets under their own names."""
+    found: dict[str, Any] = dict(properties.get("Environment", {}).get("Variables", {}))
+    return dict.fromkeys(FUNCTION_SECRETS, found.pop("SECRETS")) | found if "SECRETS" in found else found
 
 
 LOCAL_ONLY = {"AUTH_BYPASS", "DEV_USER_SUB", "RATE_LIMIT_BYPASS"}
@@ -218,6 +219,8 @@ class TestSettings:
         in_template = shared.union(*map(variables, FUNCTIONS.values()))
         used = used_settings(name)
         assert (used & in_template) - shared - own == set(), "read, and set for other functions, but not here"
+        if "DATABASE_URL" in used - {"MIGRATIONS_DATABASE_URL"}:
+            own -= FUNCTION_SECRETS  # one value for all: who needs the database has the rest with it
         assert own - used - {"POWERTOOLS_LOG_LEVEL"} == set(), "set, but never read here"
 
     def test_no_default_looks_like_a_secret(self) -> None:
@@ -226,7 +229,7 @@ class TestSettings:
             assert not (secretive.search(name) and parameter.get("Default")), name
         for owner in [SHARED_PROPERTIES, *FUNCTIONS.values()]:
             for name, value in variables(owner).items():
-                if re.search("(KEY|SECRET|PASSWORD|TOKEN|DATABASE_URL)", name):
+                if re.search("(KEY|SECRET|PASSWORD|TOKEN|DATABASE_URL)", name) and name != "POSTHOG_API_KEY":  # public
                     assert "{{resolve:secretsmanager:" in json.dumps(value), name
         text = (PROJECT / "shared" / "inlet" / "settings.py").read_text()
         for name, default in re.findall(r'_optional\("(\w+)", "([^"]+)"\)', text):
@@ -245,7 +248,7 @@ class TestTables:
         with_sql = {
             file.name
             for file in files
-            for node in ast.walk(ast.parse(file.read_text()))
+            for node in source.parts(source.parsed(file))
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and self.SQL.search(node.value)
         }
         assert with_sql == {file.name for file in files if file.name.endswith("_table.py")}
@@ -389,7 +392,7 @@ def needed_permissions(function: str) -> set[str]:
     """What the calls need that a function can reach."""
     needed: set[str] = set()
     for node in source.reachable(handler(function)):
-        for part in ast.walk(node):
+        for part in source.parts(node):
             if isinstance(part, ast.Attribute) and not isinstance(part.value, ast.Name) and part.attr in PERMISSIONS:
                 needed |= PERMISSIONS[part.attr]  # client().put_object
             elif isinstance(part, ast.Constant) and part.value in PERMISSIONS:
@@ -414,7 +417,7 @@ class TestPermissions:
             assert file is not None
             calls = {
                 node.attr
-                for node in ast.walk(ast.parse(file.read_text()))
+                for node in source.parts(source.parsed(file))
                 if isinstance(node, ast.Attribute)
                 and isinstance(node.value, ast.Call)
                 and SDK_CALL.fullmatch(node.attr)
@@ -474,7 +477,7 @@ class TestLayers:
         layers = {layer["Ref"] for layer in SHARED_PROPERTIES["Layers"] + FUNCTIONS[name].get("Layers", [])}
         trees = [source.Module("handler", handler(name)).tree]
         trees += [source.shared_module(module).tree for module in source.imported_modules(handler(name))]
-        imported = set.union(*(source.third_party(tree) for tree in trees)) - sys.stdlib_module_names
+        imported = set[str]().union(*map(source.third_party, trees)) - sys.stdlib_module_names
         brought = RUNTIME.union(*(LAYERS[layer] for layer in layers))
         assert imported - brought == set(), "not in any of its layers"
         for layer in layers - {"CoreLayer", "SharedLayer", "MigrationsLayer", "WebLayer"}:

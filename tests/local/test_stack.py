@@ -15,6 +15,7 @@ from local_aws.children import PartFailed
 from local_aws.ports import is_free
 from local_aws.s3_server import S3Server
 from local_aws.template import Template
+from tests.support.stacks import OTHER_SITE
 
 
 def test_the_projects_own_template_is_understood_whole() -> None:
@@ -38,7 +39,7 @@ def test_an_error_of_the_gateways_own_has_the_names_all_others_have(start_stack:
 
 
 def test_the_stacks_bucket_has_the_templates_cors_and_lets_its_own_pages_in(tmp_path: Path, database_url: str) -> None:
-    settings = {"PORT": "0", "SCHEDULE_SECONDS": "0", "DATABASE_URL": database_url}
+    settings = {"PORT": "0", "SCHEDULE_SECONDS": "0", "DATABASE_URL": database_url, "ALLOWED_ORIGINS": OTHER_SITE}
     with LocalStack(tmp_path, settings, stack_name="with-its-own-s3", durable=False) as stack:
         address = f"{stack.environment['S3_ENDPOINT_URL']}/{stack.bucket}/uploads/x"
 
@@ -47,7 +48,7 @@ def test_the_stacks_bucket_has_the_templates_cors_and_lets_its_own_pages_in(tmp_
             return httpx.options(address, headers=asked | {"access-control-request-headers": "content-type"})
 
         own = stack.url.replace("127.0.0.1", "localhost")
-        for origin in (stack.url, own, "http://localhost:8000"):
+        for origin in (stack.url, own, OTHER_SITE):
             assert preflight(origin).headers["access-control-allow-origin"] == origin
         assert "access-control-allow-origin" not in preflight("https://evil.example.com").headers
 

@@ -1,5 +1,6 @@
 """The built functions against a running stack: what the sandboxes are to the source tree, on the emulator."""
 
+import json
 import sys
 import threading
 import time
@@ -9,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from inlet.settings import FUNCTION_SECRETS
 from local.stack import LocalStack
 from local_aws.emulator import Emulator, emulate
 from local_aws.sandboxes import Outcome
-from scripts.build import packaged_functions
+from scripts.build import PackagedFunction, packaged_functions
 
 # Where the stack keeps its own copies; a packaged function brings its layer.
 OWN_FILES = ("MIGRATIONS_DIRECTORY", "WEB_DIRECTORY")
@@ -65,5 +67,14 @@ class PackagedFunctions:
             if variable in LOCAL_ONLY or (variable in packaged.variables and variable not in OWN_FILES)
         }
         return emulate(
-            replace(function, folder=packaged.directory), packaged.layers, function.environment | of_the_stack
+            replace(function, folder=packaged.directory),
+            packaged.layers,
+            function.environment | of_the_stack | self._secrets(packaged),
         )
+
+    def _secrets(self, packaged: PackagedFunction) -> dict[str, str]:
+        """What CloudFormation would read for a function out of Secrets Manager."""
+        known = self._stack.environment
+        functions = json.dumps({name: known[name] for name in FUNCTION_SECRETS})
+        resolved = {"SECRETS": functions, "MIGRATIONS_DATABASE_URL": known["DATABASE_URL"]}
+        return {name: value for name, value in resolved.items() if name in packaged.variables}

@@ -1,0 +1,128 @@
+"""`make deploy STAGE=dev`: from an account to a working address, or a refusal that says what is missing."""
+
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError, WaiterError
+
+from deployment import secrets
+from deployment.account import Account, outputs, stack_name, stack_status
+from deployment.smoke import smoke
+from deployment.words import Refused, say
+from scripts.build import ROOT, build_directory
+
+CONFIGURATION = ROOT / "samconfig.toml"
+# What this program finds out by itself; samconfig.toml has the rest.
+FOUND = ("Stage", "Architecture", "FunctionsSecretVersion", "RestrictedSecretVersion")
+
+
+def deploy(where: Account, stage: str, architecture: str) -> None:
+    """Deploy what was built for `architecture`, wait, and try it from outside."""
+    template = build_directory(architecture) / "template.yaml"
+    if not template.exists():
+        raise Refused(f"Nothing is built for {architecture}. `make build ARCHITECTURE={architecture}` first.")
+    status = stack_status(where, stage)
+    if status in ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"):
+        raise Refused(
+            f"The stack {stack_name(stage)} is {status}: `make destroy STAGE={stage}` first, then deploy again."
+        )
+    parameters = parameters_of(where, stage, architecture)
+    say(f"Deploying {stack_name(stage)} to account {where.number}, region {where.region}, as {where.caller}")
+    command = sam_command(template, stage, where.region, parameters, is_new=status is None)
+    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:  # noqa: S603 - fixed words and checked values
+        raise Refused("sam did not deploy; what it said stands above.")
+    finish(where, stage)
+
+
+def rotate(where: Account, stage: str) -> None:
+    """Bring the newest version of the secrets to the functions, which otherwise stay as they are."""
+    if stack_status(where, stage) is None:
+        raise Refused(f"There is no stack {stack_name(stage)}. `make deploy STAGE={stage}` makes it.")
+    client, versions = where.client("cloudformation"), secret_versions(where, stage)
+    (stack,) = client.describe_stacks(StackName=stack_name(stage))["Stacks"]
+    parameters = [
+        {"ParameterKey": name, "ParameterValue": versions[name]}
+        if name in versions
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name in (one["ParameterKey"] for one in stack["Parameters"])
+    ]
+    try:
+        client.update_stack(
+            StackName=stack_name(stage),
+            UsePreviousTemplate=True,
+            Parameters=parameters,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+        say(f"{stack_name(stage)} takes the secrets' newest version …")
+        client.get_waiter("stack_update_complete").wait(StackName=stack_name(stage))
+    except WaiterError as error:
+        raise Refused("The stack did not take them, and went back to what it had; its events say why.") from error
+    except ClientError as error:
+        if "No updates" not in error.response["Error"]["Message"]:
+            raise
+        say("The functions have the newest version already.")
+    finish(where, stage)
+
+
+def finish(where: Account, stage: str) -> None:
+    """Try the stack from outside, and tell its address."""
+    url = outputs(where, stage)["Url"]
+    say("Trying it from outside:")
+    smoke(url)
+    print(url)
+
+
+def parameters_of(where: Account, stage: str, architecture: str) -> dict[str, str]:
+    """Return the template's parameters: what samconfig.toml says for the stage, and what can be found out."""
+    chosen = configured(stage)
+    if clash := sorted(chosen.keys() & set(FOUND) - {"Stage"}):
+        raise Refused(f"samconfig.toml must not set {', '.join(clash)}: `make deploy` finds it.")
+    if chosen.get("R2Endpoint") and not chosen.get("BucketName"):
+        raise Refused("samconfig.toml sets R2Endpoint: set BucketName to the bucket's name in R2 as well.")
+    default_bucket = f"inlet-{stage}-{where.number}-{where.region}"
+    also = frozenset({"GEMINI_API_KEY"}) if chosen.get("Generator") == "gemini" else frozenset[str]()
+    r2_keys = frozenset({"S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}) if chosen.get("R2Endpoint") else frozenset[str]()
+    return {
+        "BucketName": default_bucket,
+        **chosen,
+        "Stage": stage,
+        "Architecture": architecture,
+        **secret_versions(where, stage, functions_also=r2_keys, restricted_also=also),
+    }
+
+
+def secret_versions(
+    where: Account,
+    stage: str,
+    functions_also: frozenset[str] = frozenset(),
+    restricted_also: frozenset[str] = frozenset(),
+) -> dict[str, str]:
+    """Return the parameters that name the secrets' versions; refuse secrets that lack something."""
+    return {
+        "FunctionsSecretVersion": secrets.complete(where, secrets.functions_secret(stage), functions_also).id,
+        "RestrictedSecretVersion": secrets.complete(where, secrets.restricted_secret(stage), restricted_also).id,
+    }
+
+
+def configured(stage: str) -> dict[str, str]:
+    """Return the stage's own parameters in samconfig.toml."""
+    sections: dict[str, Any] = tomllib.loads(CONFIGURATION.read_text())
+    overrides = sections[stage]["deploy"]["parameters"].get("parameter_overrides", [])
+    return dict(one.split("=", 1) for one in overrides)
+
+
+def sam_command(template: Path, stage: str, region: str, parameters: dict[str, str], *, is_new: bool) -> list[str]:
+    """Return the call of sam: everything it might guess is said."""
+    return [
+        *(sys.executable, "-m", "samcli", "deploy"),
+        *("--config-file", str(CONFIGURATION), "--config-env", stage),
+        *("--template-file", str(template), "--region", region),
+        # A first try that fails would leave a stack that can only be deleted.
+        *(("--on-failure", "DELETE") if is_new else ()),
+        *(("--no-confirm-changeset",) if os.environ.get("YES") else ()),
+        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+    ]

@@ -1,0 +1,201 @@
+"""`make deploy` and what belongs to it: the person's own account and region, refusals in words, a test from outside."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from deployment import __main__ as command
+from deployment import deploy, destroy, secrets, smoke
+from deployment.account import Account, account, known_stage
+from deployment.words import Refused
+from local.stack import LocalStack
+
+DATABASE = "postgresql://inlet:password@host/inlet"
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A shell that knows nothing of AWS."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def where(shell: None) -> Iterator[Account]:
+    """An account with the secrets of dev."""
+    with mock_aws():
+        found = account("eu-north-1")
+        client = found.client("secretsmanager")
+        functions = {"DATABASE_URL": DATABASE, "SERVER_SECRET": "s" * 40}
+        client.create_secret(Name="inlet/dev/functions", SecretString=json.dumps(functions))
+        restricted = {"MIGRATIONS_DATABASE_URL": DATABASE}
+        client.create_secret(Name="inlet/dev/restricted", SecretString=json.dumps(restricted))
+        yield found
+
+
+def test_without_an_account_or_a_region_nothing_is_guessed(shell: None, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="No region is set"):
+        account()
+    with pytest.raises(Refused, match="No AWS account is at hand"):
+        account("eu-north-1")
+    (tmp_path / "config").write_text("[default]\nregion = ap-southeast-2\n")
+    with mock_aws():
+        assert account().region == "ap-southeast-2", "the profile's own"
+
+
+def test_a_profile_that_there_is_not_is_said(shell: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nobody")
+    with pytest.raises(Refused, match="nobody"):
+        account("eu-north-1")
+
+
+@pytest.mark.parametrize("stage", ["local", "production", ""])
+def test_only_the_three_stages_are_deployed(stage: str) -> None:
+    with pytest.raises(Refused, match="dev, staging, prod"):
+        known_stage(stage)
+
+
+def test_what_the_template_asks_for_is_found_out(where: Account) -> None:
+    parameters = deploy.parameters_of(where, "dev", "x86_64")
+    versions = secrets.complete(where, secrets.functions_secret("dev")).id
+    assert parameters["FunctionsSecretVersion"] == versions
+    assert parameters["BucketName"] == f"inlet-dev-{where.number}-eu-north-1"
+    assert (parameters["Stage"], parameters["Architecture"]) == ("dev", "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ({"Generator": "gemini"}, "inlet/dev/restricted lacks GEMINI_API_KEY"),
+        ({"R2Endpoint": "https://a.r2.cloudflarestorage.com"}, "set BucketName"),
+        ({"R2Endpoint": "https://a.r2.cloudflarestorage.com", "BucketName": "files"}, "lacks S3_ACCESS_KEY_ID"),
+        ({"FunctionsSecretVersion": "old"}, "must not set FunctionsSecretVersion"),
+    ],
+)
+def test_what_is_missing_is_named(
+    where: Account, overrides: dict[str, str], words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deploy, "configured", lambda stage: {"Stage": stage} | overrides)
+    with pytest.raises(Refused, match=words):
+        deploy.parameters_of(where, "dev", "arm64")
+
+
+def test_a_stage_without_secrets_does_not_take_another_s(where: Account) -> None:
+    with pytest.raises(Refused, match="There is no secret inlet/prod/functions"):
+        deploy.parameters_of(where, "prod", "arm64")
+
+
+def test_a_stack_that_can_only_be_deleted_is_said(
+    where: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "template.yaml").write_text("")
+    monkeypatch.setattr(deploy, "build_directory", lambda _: tmp_path)
+    monkeypatch.setattr(deploy, "stack_status", lambda *_: "ROLLBACK_COMPLETE")
+    with pytest.raises(Refused, match="`make destroy STAGE=dev` first"):
+        deploy.deploy(where, "dev", "arm64")
+    (tmp_path / "template.yaml").unlink()
+    with pytest.raises(Refused, match="make build ARCHITECTURE=arm64"):
+        deploy.deploy(where, "dev", "arm64")
+
+
+TEMPLATE: dict[str, dict[str, Any]] = {
+    "Parameters": {name: {"Type": "String"} for name in ("FunctionsSecretVersion", "RestrictedSecretVersion", "Other")},
+    "Resources": {
+        "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "FunctionsSecretVersion"}}}
+    },
+    "Outputs": {"Url": {"Value": "https://api.example.com"}, "BucketName": {"Value": "inlet-dev-files"}},
+}
+
+
+@pytest.fixture
+def older(where: Account, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A stack that was deployed with older secrets."""
+    old = [{"ParameterKey": name, "ParameterValue": "old"} for name in TEMPLATE["Parameters"]]
+    client = where.client("cloudformation")
+    client.create_stack(StackName="inlet-dev", TemplateBody=json.dumps(TEMPLATE), Parameters=old)
+    monkeypatch.setattr(deploy, "smoke", lambda _: None)
+    return client
+
+
+def test_rotating_brings_the_newest_version_and_changes_nothing_else(where: Account, older: Any) -> None:
+    where.client("secretsmanager").put_secret_value(
+        SecretId="inlet/dev/functions", SecretString=json.dumps({"DATABASE_URL": DATABASE, "SERVER_SECRET": "t" * 40})
+    )
+    deploy.rotate(where, "dev")
+    (rotated,) = older.describe_stacks(StackName="inlet-dev")["Stacks"]
+    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in rotated["Parameters"]}
+    assert parameters == {
+        "FunctionsSecretVersion": secrets.complete(where, secrets.functions_secret("dev")).id,
+        "RestrictedSecretVersion": secrets.complete(where, secrets.restricted_secret("dev")).id,
+        "Other": "old",
+    }
+    with pytest.raises(Refused, match="There is no stack inlet-prod"):
+        deploy.rotate(where, "prod")
+
+
+def test_destroying_asks_and_says_what_it_keeps(
+    where: Account, older: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda _: "yes")
+    with pytest.raises(Refused, match="Nothing was deleted"):
+        destroy.destroy(where, "dev")
+    monkeypatch.setattr("builtins.input", lambda _: "inlet-dev")
+    destroy.destroy(where, "dev")
+    said = capsys.readouterr().err
+    for kept in ("bucket inlet-dev-files", "database", "inlet/dev/functions"):
+        assert kept in said.partition("It keeps")[2]
+    with pytest.raises(Refused, match="There is no stack inlet-dev"):
+        destroy.destroy(where, "dev")
+    assert secrets.complete(where, secrets.functions_secret("dev"))
+
+
+def test_a_stack_is_tried_from_outside(
+    start_stack: Callable[..., LocalStack], capsys: pytest.CaptureFixture[str]
+) -> None:
+    smoke.smoke(start_stack(AUTH_BYPASS="false").url)
+    said = capsys.readouterr().err
+    assert said.count("401 for a stranger") == 2
+    assert "/api/sessions" in said
+    assert "/api/mocs/uploads/sessions" in said
+    assert "from upload to preview" in said
+
+
+def test_routes_that_lost_their_sign_in_are_noticed(stack: LocalStack) -> None:
+    """The worker's stack lets everybody in."""
+    with pytest.raises(Refused, match="instead of 401"):
+        smoke.smoke(stack.url)
+
+
+def test_an_address_where_nothing_is_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "WARM_UP_SECONDS", 0)
+    with pytest.raises(Refused, match="does not answer"):
+        smoke.smoke("http://127.0.0.1:9")
+
+
+def test_a_refusal_is_one_line_and_a_status(
+    shell: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["deployment", "deploy", "--stage", "dev"])
+    assert command.main() == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_what_aws_refuses_is_told_in_its_words(
+    where: Account, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def denied(*_: object) -> None:
+        boto3.client("secretsmanager", region_name="eu-north-1").get_secret_value(SecretId="nothing")
+
+    monkeypatch.setattr(command, "write", denied)
+    monkeypatch.setattr("sys.argv", ["deployment", "secret", "--region", "eu-north-1"])
+    assert command.main() == 1
+    assert "AWS refuses GetSecretValue" in capsys.readouterr().err
