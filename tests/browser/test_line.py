@@ -34,10 +34,10 @@ def manual(tmp_path: Path) -> Path:
     return file
 
 
-def send_photo(page: Page) -> None:
+def send_photo(page: Page, content: bytes | None = None) -> None:
     """Choose a photograph and send it."""
     page.goto("/")
-    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photograph()})
+    page.set_input_files("#file", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": content or photograph()})
     page.get_by_label("Your e-mail").fill(E_MAIL)
     page.get_by_role("button", name="Send photo").click()
 
@@ -293,6 +293,86 @@ def test_a_slow_line_that_is_cut_again_and_again_loses_little(
     assert relay.sent < 1.7 * manual.stat().st_size
     fallen = max(before - after for before, after in itertools.pairwise(seen))
     assert fallen < 0.05, "progress does not go back"
+
+
+def test_what_a_line_never_carries_is_left_to_the_person(
+    new_page: Callable[..., Page], start_stack: Callable[..., LocalStack], s3: S3Server
+) -> None:
+    """A photograph that takes five seconds, on a line that holds for little more than one."""
+    with Relay(s3.endpoint_url, bytes_per_second=400_000, cut_after=1.2) as relay:
+        slow = start_stack(S3_ENDPOINT_URL=relay.url)
+        page = new_page(base_url=slow.url, third_parties=[urlsplit(relay.url).netloc])
+        send_photo(page, photograph() + bytes(2_000_000))
+        expect(page.locator("#line-note")).to_contain_text("The connection broke")
+        expect(page.locator("#send-error")).to_contain_text("The connection breaks again and again", timeout=60_000)
+        expect(page.locator("#line-note")).to_be_empty()
+        assert relay.sent < 9 * 1.2 * 400_000, "four tries, and the browser itself makes two of each"
+        relay.mend()
+        page.get_by_role("button", name="Send photo").click()
+        page.wait_for_url("**/processing/*")
+
+
+CUT_AGAIN_AND_AGAIN = """async (size) => {
+    const { Api, uploadRecording, wordsFor } = await import("/web/client/index.js");
+    const { send } = XMLHttpRequest.prototype;
+    let [now, tries] = [0, 0];
+    performance.now = () => now;
+    XMLHttpRequest.prototype.send = function () {
+        if (++tries > 4) return send.apply(this, arguments);
+        this.upload.onprogress({ loaded: 100_000 });
+        now += 5000;
+        setTimeout(() => this.onloadend());
+    };
+    const audio = new Blob([new Uint8Array(size)], { type: "audio/wav" });
+    const upload = () => uploadRecording(new Api(), audio, { duration: 3 }).then(({ id }) => id, (error) => error);
+    const first = await upload();
+    return [tries, first.code, wordsFor(first), (await upload()).code];
+}"""
+
+
+@pytest.mark.parametrize("size", [1_000_000, 5_000_000], ids=["form", "straight to the bucket"])
+def test_a_recording_that_never_gets_through_may_be_sent_again(page: Page, size: int) -> None:
+    page.goto("/recorder")
+    tries, code, words, again = page.evaluate(CUT_AGAIN_AND_AGAIN, size)
+    assert (tries, code) == (4, "LINE_BREAKS")
+    assert "What you have here is kept: please try again" in words
+    # What is sent is no audio: that the API says so proves that it has it.
+    assert again == "INVALID_FILE"
+
+
+PARTS_UNDER_WAY = """async (count) => {
+    const { UploadSession } = await import("/web/client/index.js");
+    const parts = Array.from({ length: count }, (_, index) => ({ partNumber: index + 1, url: "/nowhere", size: 1 }));
+    const api = {
+        createSession: async () => ({ sessionId: "s", duplicates: [] }),
+        registerFiles: async () => ({ results: [{ index: 0, status: 201, file: { fileId: "f", parts } }] }),
+        completeFile: async () => ({}),
+        finalizeSession: async () => ({}),
+    };
+    const seen = [];
+    let underWay = 0;
+    XMLHttpRequest.prototype.getAllResponseHeaders = () => "etag: e";
+    XMLHttpRequest.prototype.send = function () {
+        seen.push(++underWay);
+        setTimeout(() => {
+            underWay--;
+            Object.defineProperty(this, "status", { value: 200 });
+            this.onloadend();
+        }, 20);
+    };
+    const file = new File([new Uint8Array(count)], "a.pdf");
+    await new UploadSession(api, [{ file, category: "instruction" }]).run();
+    return seen;
+}"""
+
+
+def test_a_session_sends_one_part_at_first_and_four_at_most(page: Page) -> None:
+    """As few as the line needs: what shares it is lost together when it is cut."""
+    page.goto("/files")
+    under_way: list[int] = page.evaluate(PARTS_UNDER_WAY, 40)
+    assert len(under_way) == 40
+    assert under_way[:2] == [1, 1]
+    assert max(under_way) == 4
 
 
 def test_a_pause_finishes_what_is_nearly_sent(

@@ -3,6 +3,7 @@
 Each function answers the bytes of one file. Nothing is read from disk.
 """
 
+import random
 import struct
 import zlib
 from functools import cache
@@ -57,6 +58,17 @@ def noise(width: int, height: int) -> Image.Image:
         coarse = Image.effect_noise((width // 40, height // 40), 8 * grain).resize((width, height))
         bands.append(Image.blend(coarse, Image.effect_noise((width, height), 3 * grain), 0.3))
     return Image.merge("RGB", bands)
+
+
+@cache
+def grain(width: int, height: int) -> Image.Image:
+    """A picture with detail everywhere that is the same in every run."""
+    generator = random.Random(width * height)
+    coarse, fine = (
+        Image.frombytes("RGB", size, generator.randbytes(3 * size[0] * size[1])).resize((width, height))
+        for size in ((width // 20, height // 20), (width, height))
+    )
+    return Image.blend(coarse, fine, 0.2)
 
 
 def photograph(

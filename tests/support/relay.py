@@ -1,6 +1,7 @@
 """A bad line: a relay between a page and a server that is as slow as told, and cut as often as told."""
 
 import contextlib
+import math
 import socket
 import struct
 import threading
@@ -28,6 +29,7 @@ class Relay:
         self._free_at = 0.0
         self._open: set[socket.socket] = set()
         self._ended = threading.Event()
+        self._mended = threading.Event()
         self.sent = 0
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
@@ -47,8 +49,14 @@ class Relay:
     ) -> None:
         """Cut what is left."""
         self._ended.set()
+        self._mended.set()
         self._listener.close()
         self.cut()
+
+    def mend(self) -> None:
+        """Be a good line from now on: fast, and never cut."""
+        self._rate = math.inf
+        self._mended.set()
 
     def cut(self) -> None:
         """Reset all connections."""
@@ -61,7 +69,7 @@ class Relay:
             connection.close()
 
     def _cut_again_and_again(self) -> None:
-        while not self._ended.wait(self._cut_after):
+        while not self._mended.wait(self._cut_after):
             self.cut()
 
     def _accept(self) -> None:

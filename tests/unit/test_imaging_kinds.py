@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import zlib
 
 import pytest
@@ -16,6 +17,7 @@ from inlet.sniffing import matches
 from tests.support import heic, jpeg, photographs, png
 
 END = b"\xff\xd9"
+PROGRESSIVE = [{}, {"quality": 30}, {"quality": 95, "subsampling": 0}, {"restart_marker_blocks": 7}]
 TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic"}
 
 
@@ -81,11 +83,42 @@ class TestJpeg:
         for length in range(len(whole) // 3, len(whole) - 2 - 16, 199):
             assert "incomplete" in refusal(whole[:length] + ending, "image/jpeg")
 
-    def test_a_progressive_one_without_its_last_scans_is_incomplete(self) -> None:
+    @pytest.mark.parametrize("ending", [b"", END], ids=["cut", "cut and ended"])
+    def test_a_progressive_one_without_its_last_scans_is_incomplete(self, ending: bytes) -> None:
         whole = photographs.saved(photographs.noise(400, 240), "JPEG", progressive=True)
         starts = [at for at in range(len(whole)) if whole[at : at + 2] in (b"\xff\xda", b"\xff\xc4")]
         for start in starts[4:]:
-            assert "incomplete" in refusal(whole[:start], "image/jpeg")
+            assert "incomplete" in refusal(whole[:start] + ending, "image/jpeg")
+
+    @pytest.mark.parametrize("ending", [b"", END], ids=["cut", "cut and ended"])
+    @pytest.mark.parametrize("options", PROGRESSIVE, ids=str)
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+    def test_a_progressive_one_is_taken_with_all_its_detail_only(
+        self, mode: str, options: dict[str, object], ending: bytes
+    ) -> None:
+        """Wherever it was cut, in the last scan more than elsewhere."""
+        whole = photographs.saved(photographs.grain(200, 152).convert(mode), "JPEG", progressive=True, **options)
+        assert width(whole, "image/jpeg") == 200
+        end, scans = len(whole) - len(END), [found.start() for found in re.finditer(b"\xff\xda", whole)]
+        assert len(scans) > 5
+        for length in {*range(scans[0], end, 307), *range(scans[-1], end, 61), *range(end - 16, end)}:
+            try:
+                imaging.inspect(whole[:length] + ending, "image/jpeg")
+            except ImageRejected:
+                continue
+            assert pixels(whole[:length] + END) == pixels(whole), f"cut {end - length} bytes before its end"
+
+    @pytest.mark.parametrize("options", [{}, {"progressive": True}], ids=str)
+    def test_what_stands_before_the_end_marker_does_not_matter(self, options: dict[str, object]) -> None:
+        whole = photographs.saved(photographs.scene(), "JPEG", **options)
+        for filling in (b"\xff", b"\xff" * 9, bytes(16), jpeg.segment(0xFE, b"comment"), jpeg.segment(0xE5, bytes(99))):
+            assert width(whole.removesuffix(END) + filling + END, "image/jpeg") == 240
+
+    def test_what_decoders_do_not_read_in_a_sequential_scan_does_not_matter(self) -> None:
+        whole = photographs.photograph()
+        for spectrum in (b"\x00\x00\x00", b"\x01\x05\x11"):
+            assert whole.count(b"\x00\x3f\x00") == 1
+            assert width(whole.replace(b"\x00\x3f\x00", spectrum), "image/jpeg") == 240
 
     @pytest.mark.parametrize("trailer", [bytes(4096), b"SEFT" * 9, photographs.animation("GIF"), b"\xff" * 9])
     def test_what_a_phone_appends_does_not_matter(self, trailer: bytes) -> None:

@@ -290,6 +290,6 @@ addEventListener("beforeunload", (event) => {
   if (isBusy()) event.preventDefault();
 });
 addEventListener("online", () => {
-  if (upload?.error instanceof InletError && upload.error.code === "NETWORK") run();
+  if (upload?.error instanceof InletError && ["NETWORK", "LINE_BREAKS"].includes(upload.error.code)) run();
 });
 unfinished.enter({ reopen, ownSession: () => upload?.sessionId ?? null });

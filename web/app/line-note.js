@@ -5,7 +5,8 @@
 import { watchLine } from "../client/line.js";
 
 const OFFLINE = "You are offline. Nothing is lost: what is under way waits, and goes on by itself.";
-const CUT = "The connection does not answer. We keep trying; you need do nothing.";
+const SILENT = "The connection does not answer. We keep trying; you need do nothing.";
+const CUT = "The connection broke. We send again what it cut; you need do nothing.";
 const BUSY = "The server is busy. We go on in a moment by ourselves.";
 
 /** Show it from now on. */
@@ -17,7 +18,7 @@ export function showLine() {
   /** @type {import("../client/errors.js").InletError | null} */
   let trouble = null;
   const draw = () => {
-    const words = navigator.onLine ? (trouble ? (trouble.code === "NETWORK" ? CUT : BUSY) : "") : OFFLINE;
+    const words = navigator.onLine ? wordsOf(trouble) : OFFLINE;
     if (note.textContent !== words) note.textContent = words;
   };
   watchLine((error) => {
@@ -27,4 +28,11 @@ export function showLine() {
   addEventListener("online", draw);
   addEventListener("offline", draw);
   draw();
+}
+
+/** @param {import("../client/errors.js").InletError | null} trouble */
+function wordsOf(trouble) {
+  if (trouble === null) return "";
+  if (trouble.code !== "NETWORK") return BUSY;
+  return trouble.details.wasCut ? CUT : SILENT;
 }

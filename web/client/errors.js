@@ -4,8 +4,8 @@
 
 export class InletError extends Error {
   /**
-   * @param {string} code the API's code, or one of ours: NETWORK, BUSY, STORAGE, URL_EXPIRED, FILE_CHANGED, SESSION_ENDED,
-   *   OPEN_ELSEWHERE
+   * @param {string} code the API's code, or one of ours: NETWORK, LINE_BREAKS, BUSY, STORAGE, URL_EXPIRED, FILE_CHANGED,
+   *   SESSION_ENDED, OPEN_ELSEWHERE
    * @param {string} message as the API put it
    * @param {{ status?: number, retryAfterMs?: number | null, nextAllowedAt?: string | null,
    *           requestId?: string | null, details?: Record<string, unknown>, cause?: unknown }} [more]
@@ -104,6 +104,8 @@ export const WORDS = {
 
   BUSY: "The file store is busy. Please try again in a moment.",
   FILE_CHANGED: "This file has changed, moved or gone since you chose it. Please choose it again.",
+  LINE_BREAKS:
+    "The connection breaks again and again before this is through. What you have here is kept: please try again, best on a better connection.",
   NETWORK: "There is no connection. Please check your network and try again.",
   OPEN_ELSEWHERE: "This upload is open in another tab. Go on there, or close that tab.",
   SESSION_ENDED: "This upload was left for too long and has ended. Please start it again.",

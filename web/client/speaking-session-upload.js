@@ -8,7 +8,7 @@
 import { keyOf, sendAsOne } from "./keys.js";
 import { keepTrying } from "./line.js";
 import { refusal, waitBeforeRetry } from "./requests.js";
-import { put, send } from "./transfer.js";
+import { countCuts, put, send } from "./transfer.js";
 
 const FITS_A_REQUEST = 4_000_000; // bytes; a function's request holds about 4.4 MB of binary, the form's frame included
 
@@ -63,6 +63,7 @@ async function sendForm(api, audio, recording, { onProgress, signal }) {
   form.append("language", recording.language ?? "en");
   if (recording.topic) form.append("topic", recording.topic);
   const key = keyOf(audio, recording);
+  const judge = countCuts();
   /** @param {number} failures */
   const attempt = async (failures) => {
     const { url, headers } = await api.recordingForm(key);
@@ -70,5 +71,13 @@ async function sendForm(api, audio, recording, { onProgress, signal }) {
     if (answer.status >= 300) throw refusal(answer.status, answer.text, answer.retryAfterMs);
     return JSON.parse(answer.text);
   };
-  return keepTrying(attempt, (error, failures) => waitBeforeRetry(error, failures, true), signal);
+  /**
+   * @param {import("./errors.js").InletError} error
+   * @param {number} failures
+   */
+  const waitBefore = (error, failures) => {
+    judge(error);
+    return waitBeforeRetry(error, failures, true);
+  };
+  return keepTrying(attempt, waitBefore, signal);
 }

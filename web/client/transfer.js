@@ -10,6 +10,8 @@ import { backoff } from "./waiting.js";
 const STALL_MS = 30_000; // a connection that moves nothing for so long is dead, whatever it says
 const LONGEST_STALL_MS = 240_000;
 const ATTEMPTS = 8;
+const CUT_MS = 1000; // an upload that moved for so long was cut; a shorter one may have been refused by who sends no CORS
+const MOST_CUTS = { whole: 4, part: ATTEMPTS }; // each try begins anew, in Chromium twice: it costs the person's data
 const RENEWALS = 2;
 
 /** What a bucket says of a try, not of the file; its 5xx say the same. */
@@ -35,7 +37,7 @@ const PASSES_BY_ITSELF = [
  */
 
 /**
- * Send once and answer whatever came back; rejects with NETWORK when nothing did.
+ * Send once and answer whatever came back; rejects with NETWORK when nothing did, and says whether it was under way.
  * @param {Transfer} transfer
  * @returns {Promise<Answer>}
  */
@@ -54,7 +56,10 @@ export function send({ method = "PUT", url, body, headers = {}, onProgress, sign
     };
     const cancel = () => request.abort();
     signal?.addEventListener("abort", cancel, { once: true });
+    const begun = performance.now();
+    let isMoving = false;
     request.upload.onprogress = (event) => {
+      isMoving ||= event.loaded > 0;
       moved();
       onProgress?.(event.loaded);
     };
@@ -62,7 +67,10 @@ export function send({ method = "PUT", url, body, headers = {}, onProgress, sign
       clearTimeout(stall);
       signal?.removeEventListener("abort", cancel);
       if (signal?.aborted) return reject(signal.reason);
-      if (request.status === 0) return reject(new InletError("NETWORK", "The upload was cut off"));
+      if (request.status === 0) {
+        const wasCut = isMoving && performance.now() - begun > CUT_MS;
+        return reject(new InletError("NETWORK", "The upload was cut off", { details: { wasCut } }));
+      }
       const seconds = Number.parseFloat(header(request, "retry-after") ?? "");
       resolve({
         status: request.status,
@@ -76,7 +84,21 @@ export function send({ method = "PUT", url, body, headers = {}, onProgress, sign
 }
 
 /**
- * PUT to a presigned URL until the bucket has it. Being offline is no failure: it waits.
+ * A judge of failures who ends with LINE_BREAKS what was cut again and again. No store goes on in the middle
+ * of a PUT: where a line breaks before the end of one, only another line helps, and only a person can find that.
+ * @param {number} [most]
+ * @returns {(error: InletError) => void}
+ */
+export function countCuts(most = MOST_CUTS.whole) {
+  let cuts = 0;
+  return (error) => {
+    if (error.details.wasCut) cuts++;
+    if (cuts >= most) throw new InletError("LINE_BREAKS", `Cut off ${cuts} times`, { cause: error });
+  };
+}
+
+/**
+ * PUT to a presigned URL until the bucket has it, or the line has broken too often. Being offline is no failure: it waits.
  *
  * A bucket that refuses the signature is not asked again with the same URL: `renew` gives a fresh one, or, without it,
  * the upload fails with URL_EXPIRED. A fresh one is also got after a second failure of any kind, since some stores refuse
@@ -89,6 +111,7 @@ export function send({ method = "PUT", url, body, headers = {}, onProgress, sign
  */
 export function put(transfer, { renew, inTurn = (send) => send() } = {}) {
   let url = transfer.url;
+  const judge = countCuts(renew ? MOST_CUTS.part : MOST_CUTS.whole);
   /** @param {number} failures */
   const attempt = async (failures) => {
     const answer = await inTurn(() => send({ ...transfer, url, failures }));
@@ -102,7 +125,7 @@ export function put(transfer, { renew, inTurn = (send) => send() } = {}) {
    */
   const waitBefore = async (error, failures) => {
     transfer.onProgress?.(0);
-    if (error.code === "STORAGE" || failures >= ATTEMPTS) return null;
+    if (error.code === "STORAGE") return null;
     if (error.code === "URL_EXPIRED") {
       if (!renew || failures > RENEWALS) return null;
       url = await renew();
@@ -110,7 +133,10 @@ export function put(transfer, { renew, inTurn = (send) => send() } = {}) {
     }
     if (error.code === "NETWORK" && !(await isReadable(transfer.body)))
       throw new InletError("FILE_CHANGED", "The file was changed after it was chosen", { cause: error });
+    judge(error);
+    if (failures >= ATTEMPTS) return null;
     if (renew && failures > 1) url = await renew();
+    if (error.details.wasCut) return backoff(1); // the time to the next cut is short
     return error.retryAfterMs ?? backoff(failures, { mostMs: 15_000 });
   };
   return keepTrying(attempt, waitBefore, transfer.signal);
