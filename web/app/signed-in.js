@@ -8,7 +8,7 @@ import { answers, leaveToSignIn, remember, remembered } from "./sign-in.js";
 import { redeem } from "./sign-in-issuer.js";
 import { take } from "./sign-in-tokens.js";
 
-const HAND_OVER_MS = 3000;
+const HAND_OVER_MS = 2000;
 
 const title = element("title", HTMLElement);
 const words = element("words", HTMLElement);
