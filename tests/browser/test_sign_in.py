@@ -1,6 +1,7 @@
 """Signing in, staying signed in and signing out, on a stack that asks for it, by an issuer that speaks the protocol."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from urllib.parse import parse_qs, urlsplit
 
@@ -209,6 +210,12 @@ def test_what_can_go_wrong_on_the_way_back_is_said(visitor: Page, issuer: Issuer
     assert "evil" not in visitor.url
 
 
+def test_a_clock_that_is_wrong_by_hours_hinders_nobody(visitor: Page) -> None:
+    visitor.clock.set_system_time(time.time() + 6 * 3600)
+    sign_in(visitor)
+    expect_listed(visitor)
+
+
 def test_an_issuer_that_is_down_is_said_and_asked_again(visitor: Page, issuer: Issuer) -> None:
     visitor.route(f"{issuer.url}/**", lambda route: route.abort())
     visitor.goto("/recordings")
@@ -217,6 +224,13 @@ def test_an_issuer_that_is_down_is_said_and_asked_again(visitor: Page, issuer: I
     visitor.unroute_all()
     visitor.get_by_role("button", name="Sign in").click()
     name_oneself(visitor)
+    expect_listed(visitor)
+    # Somebody who is signed in stays so.
+    visitor.route(f"{issuer.url}/**", lambda route: route.abort())
+    visitor.reload()
+    expect(visitor.locator("#error")).to_contain_text("The sign-in service does not answer.")
+    visitor.unroute_all()
+    visitor.get_by_role("button", name="Try again").click()
     expect_listed(visitor)
 
 

@@ -97,8 +97,10 @@ export function renewal(refreshToken) {
 export function ending(refreshToken) {
   return ask(async (oauth, server) => {
     const { client } = settings();
-    if (refreshToken && server.revocation_endpoint)
-      await oauth.revocationRequest(server, clientOf(oauth), oauth.None(), refreshToken, options(oauth));
+    if (refreshToken && server.revocation_endpoint) {
+      const revoked = oauth.revocationRequest(server, clientOf(oauth), oauth.None(), refreshToken, options(oauth));
+      await revoked.catch(() => null); // not every issuer lets pages ask; its session ends below, and so do we
+    }
     const home = `${location.origin}/`;
     const end = server.end_session_endpoint ?? cognitoLogout(server);
     if (!end) return home;
