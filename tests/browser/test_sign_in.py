@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import FilePayload, Page, Route, expect
 
 from local.stack import LocalStack
+from local_aws import issuer_grants
 from local_aws.issuer import Issuer
 from local_aws.s3_server import S3Server
 from tests.browser.conftest import Traffic
@@ -16,6 +17,11 @@ from tests.support.stacks import new_stack, storage_settings
 
 LIFE = 120  # seconds of an access token, unless a test says otherwise
 STORED = "() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie])"
+RENEW = """async () => {
+    const { src } = document.querySelector('script[type="module"]');
+    const { getAccessToken } = await import(new URL("sign-in-tokens.js", src).href);
+    return getAccessToken();
+}"""
 JWT = re.compile(r"eyJ[\w-]+\.eyJ")
 
 
@@ -234,7 +240,12 @@ def test_an_issuer_that_is_down_is_said_and_asked_again(visitor: Page, issuer: I
     expect_listed(visitor)
 
 
-def test_a_duplicated_tab_follows_the_other_s_renewals(visitor: Page, issuer: Issuer) -> None:
+def test_a_duplicated_tab_follows_the_other_s_renewals(
+    visitor: Page, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where both renew at once, and a token that was used before ends all: nobody is asked again."""
+    monkeypatch.setattr(issuer_grants, "GRACE_SECONDS", -1)
+    issuer.access_seconds = 2
     sign_in(visitor)
     expect_listed(visitor)  # by then the token has been renewed
     token = visitor.evaluate("sessionStorage.getItem('inlet-refresh-token')")
@@ -247,6 +258,11 @@ def test_a_duplicated_tab_follows_the_other_s_renewals(visitor: Page, issuer: Is
     renewed = visitor.evaluate(read)
     assert renewed != token
     twin.wait_for_function(f"renewed => {read} === renewed", arg=renewed)
+    visitor.wait_for_timeout(1600)
+    for tab in (visitor, twin):
+        tab.evaluate(f"() => {{ window.renewal = ({RENEW})(); }}")
+    assert all(tab.evaluate("() => window.renewal") for tab in (visitor, twin))
+    twin.wait_for_function(f"renewed => {read} === renewed", arg=visitor.evaluate(read))
     visitor.get_by_role("button", name="Sign out").click()
     visitor.wait_for_url("**/")
     twin.wait_for_function(f"() => {read} === null")

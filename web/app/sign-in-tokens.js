@@ -6,11 +6,14 @@
  */
 
 import { InletError } from "../client/errors.js";
+import { sleep } from "../client/waiting.js";
 import { renewal } from "./sign-in-issuer.js";
 import { read, write } from "./tab-storage.js";
 
 const KEY = "inlet-refresh-token";
 const MARGIN_MS = 30_000; // a token that would end on its way is renewed before
+const TURN_MS = 15_000;
+const HEARD_MS = 100; // by then a message has come to the other pages
 
 /** @type {{ token: string, until: number } | null} */
 let access = null;
@@ -90,12 +93,21 @@ async function replace() {
 }
 
 /**
- * While no other page of this origin does the same.
+ * While no other page of this origin does the same. Who waits finds what replaced the token: it is told before its turn.
  * @param {() => Promise<string | null>} work
  * @returns {Promise<string | null>}
  */
-async function alone(work) {
-  return navigator.locks ? navigator.locks.request("inlet-refresh-token", work) : work();
+function alone(work) {
+  if (!navigator.locks) return work();
+  return new Promise((resolve, reject) => {
+    const turn = async () => {
+      await work().then(resolve, reject);
+      await sleep(HEARD_MS);
+    };
+    const signal = AbortSignal.timeout(TURN_MS);
+    // No turn comes where a page that the system has frozen holds it.
+    navigator.locks.request("inlet-refresh-token", { signal }, turn).catch(() => work().then(resolve, reject));
+  });
 }
 
 /** @param {Tokens} tokens */
