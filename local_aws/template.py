@@ -41,10 +41,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Authorizer:
-    """A JWT authorizer: whose tokens, made for whom."""
+    """A JWT authorizer: whose tokens, made for whom, and of which scopes they must have one, if there are any."""
 
     issuer: str
     audience: list[str]
+    scopes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,15 @@ class Template:
             name: Authorizer(
                 issuer=settings["JwtConfiguration"]["issuer"],
                 audience=_listed(settings["JwtConfiguration"]["audience"]),
+                scopes=_listed(settings.get("AuthorizationScopes", [])),
             )
             for name, settings in declared.items()
         }
+
+    @cached_property
+    def stage_variables(self) -> dict[str, str]:
+        """What the API's stage adds to each event."""
+        return {name: as_text(value) for name, value in self._http_api.get("StageVariables", {}).items()}
 
     @cached_property
     def cors(self) -> dict[str, Any] | None:

@@ -48,6 +48,12 @@ def test_the_authorizer_takes_issuer_and_audience_from_the_parameters() -> None:
     assert (authorizer.issuer, authorizer.audience) == ("https://i.example.com", ["a", "b"])
 
 
+def test_the_authorizer_requires_scopes_where_the_template_names_any(echo_template: Template) -> None:
+    assert echo_template.authorizers["SignedIn"].scopes == []
+    strict = Template(TEMPLATE, parameters={"JwtScopes": "echo/read,echo/write"})
+    assert strict.authorizers["SignedIn"].scopes == ["echo/read", "echo/write"]
+
+
 def test_schedules_of_both_kinds(echo_template: Template) -> None:
     tick, tock = echo_template.schedules
     assert (tick.function, tick.seconds, tick.event["source"]) == ("EchoFunction", 300, "aws.events")

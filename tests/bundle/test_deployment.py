@@ -128,12 +128,17 @@ class TestStagesShareNothing:
         """What has a name of its own would stand in another stage's way."""
         for name, resource in deployed().items():
             for key, value in resource.get("Properties", {}).items():
-                if key.endswith("Name") and key not in (
-                    "FunctionName",
-                    "MetricName",
-                    "StageName",
-                    "LayerName",
-                    "RuleName",
+                if (
+                    key == "Domain"
+                    or key.endswith("Name")
+                    and key
+                    not in (
+                        "FunctionName",
+                        "MetricName",
+                        "StageName",
+                        "LayerName",
+                        "RuleName",
+                    )
                 ):
                     assert re.search(r"Stage|AWS::StackName|BucketName", json.dumps(value)), (name, key)
 

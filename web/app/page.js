@@ -6,11 +6,13 @@
 import { Api } from "../client/api.js";
 import { wordsFor } from "../client/errors.js";
 import { showLine } from "./line-note.js";
-import { getAccessToken } from "./sign-in.js";
+import { showAccount } from "./sign-in.js";
+import { getAccessToken } from "./sign-in-tokens.js";
 import { countTapsOnce } from "./taps.js";
 
 countTapsOnce();
 showLine();
+showAccount();
 
 export const api = new Api({ getAccessToken });
 
