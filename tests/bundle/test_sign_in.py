@@ -154,17 +154,6 @@ def test_no_resource_waits_for_itself(name: str) -> None:
     assert set(order.static_order()) == stack.resources.keys()  # raises CycleError, which names the circle
 
 
-@pytest.mark.parametrize("name", PARAMETERS)
-def test_cloudformation_has_nothing_to_say_against_the_translation(name: str) -> None:
-    from cfnlint.api import lint  # takes seconds: not for who only collects
-    from cfnlint.config import ManualArgs
-
-    # What is not used in a variant is used in another.
-    rules = ManualArgs(regions=["eu-west-1"], ignore_checks=["W2001"])
-    found = lint(json.dumps(variant(name).document), config=rules)
-    assert [f"{one.rule.id} {one.message}" for one in found] == []
-
-
 @pytest.mark.parametrize(
     ("ours", "published"),
     [("oauth4webapi.js", "build/index.js"), ("oauth4webapi.LICENSE.md", "LICENSE.md")],
