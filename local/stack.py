@@ -40,6 +40,7 @@ DEFAULTS = {
 PARAMETERS = {
     "Stage": "STAGE",
     "Generator": "GENERATOR",
+    "GenerateConcurrency": "GENERATE_CONCURRENCY",
     "JwtIssuer": "JWT_ISSUER",
     "JwtAudience": "JWT_AUDIENCE",
     "AllowedOrigins": "ALLOWED_ORIGINS",
