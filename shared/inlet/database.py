@@ -30,7 +30,7 @@ _BROKEN = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransact
 _RETRY_PAUSE_SECONDS = 0.1
 # Seconds, not minutes, until a peer that vanished without a word is given up: unanswered data, then a silent line.
 _LIVELINESS: dict[str, Any] = {
-    "connect_timeout": 5,
+    "connect_timeout": 4,  # for each address that the name has
     "tcp_user_timeout": 5_000,  # milliseconds
     "keepalives_idle": 5,
     "keepalives_interval": 2,

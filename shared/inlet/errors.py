@@ -394,6 +394,10 @@ class StorageUnavailable(DependencyUnavailable):
     """The bucket does not answer."""
 
 
+class ObjectContended(StorageUnavailable):
+    """Another write, or a deletion, of the same key is under way: the bucket cannot tell yet who is first."""
+
+
 class WorkflowUnavailable(DependencyUnavailable):
     """Step Functions does not answer."""
 
