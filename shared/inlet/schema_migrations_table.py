@@ -8,6 +8,8 @@ from typing import Any
 
 import psycopg
 
+from inlet.errors import InletError
+
 LOCK = 0x696E6C6574  # "inlet"
 LOCK_SECONDS = 60
 
@@ -19,7 +21,7 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 type Connection = psycopg.Connection[Any]
 
 
-class MigrationsBusy(Exception):
+class MigrationsBusy(InletError):
     """Another migration has held the lock for a minute."""
 
 

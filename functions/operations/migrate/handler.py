@@ -9,16 +9,18 @@ from typing import Any
 
 import psycopg
 
-from inlet import schema_migrations_table
+from inlet import background, schema_migrations_table
 from inlet.database import without_rows
+from inlet.errors import InletError
 from inlet.logs import logger
 from inlet.settings import settings
 
 
-class MigrationChanged(Exception):
+class MigrationChanged(InletError):
     """An applied file differs from what was applied, or is gone."""
 
 
+@background.function
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, list[str]]:
     """Apply what is not applied yet. Return the names applied now."""
     files = sorted(Path(settings.migrations_directory).glob("[0-9]*.sql"))
