@@ -158,9 +158,12 @@ def is_on(setting: str | None) -> bool:
 
 
 def _parameters(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the template's parameters on this machine: without JWT_ISSUER, no issuer whose tokens could pass."""
+    """Return the template's parameters on this machine: without JWT_ISSUER, no issuer whose tokens could pass.
+
+    Events are delivered every minute: no database here is paid for being awake.
+    """
     given = {name: settings[setting] for name, setting in PARAMETERS.items() if settings.get(setting)}
-    return {"JwtIssuer": ""} | given
+    return {"JwtIssuer": "", "Posthog": "on"} | given
 
 
 def _port(settings: Mapping[str, str]) -> int:

@@ -63,3 +63,17 @@ def test_a_refused_statement_is_named(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(StatementFailed, match="CheckViolation"):
         raising(StatementFailed("CheckViolation: new row violates (never)"))({}, Context())
     assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('connection to server at "db", port 5432 failed: FATAL:  no such user xxx', "FATAL:  no such user xxx"),
+        (f"failed to resolve host '{PASSWORD}@db': Name or service not known", "failed to resolve host"),
+        (f"nobody knows {PASSWORD}", ""),
+    ],
+)
+def test_who_deploys_reads_why_no_connection_was_made(said: str, told: str) -> None:
+    with pytest.raises(background.Unforeseen) as raised:
+        raising(psycopg.OperationalError(said))({}, Context())
+    assert str(raised.value) == ("OperationalError" + (f": {told}" if told else ""))

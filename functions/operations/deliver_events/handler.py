@@ -1,4 +1,7 @@
-"""Every minute: deliver the outbox to PostHog, at least once; a deterministic UUID lets PostHog drop a repeat."""
+"""Every minute, or every day where PostHog is off: deliver the outbox, at least once.
+
+A deterministic UUID lets PostHog drop a repeat.
+"""
 
 from collections.abc import Sequence
 from typing import Any
