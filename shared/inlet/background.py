@@ -4,6 +4,7 @@ What such a function raises, the Lambda runtime logs past our own formatter, and
 days. So only words that are fit to be shown leave it.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
@@ -18,6 +19,9 @@ from inlet.settings import InvalidSetting, MissingSetting, UnsafeSetting
 type Event = dict[str, Any]
 type Handler[Answer] = Callable[[Event, Any], Answer]
 
+_WHY_NOT_CONNECTED = re.compile(
+    r"FATAL: .{1,200}|Connection refused|connection timeout expired|failed to resolve host|certificate verify failed"
+)
 _BUGS_IN_OUR_WORDS = (StatementFailed, InvalidSetting, MissingSetting, UnsafeSetting)
 
 
@@ -43,7 +47,7 @@ def function[Answer](work: Handler[Answer]) -> Handler[Answer]:
             raise
         except Exception as error:  # noqa: BLE001 - the last one before the runtime, which quotes whatever it is given
             log(error)
-            raise Unforeseen(type(error).__name__) from None
+            raise _named(error) from None
 
     return lambda_handler
 
@@ -55,8 +59,14 @@ def log(error: Exception) -> None:
         return
     # Postgres' words may quote a row, and those of a connection its address.
     quotes = any(isinstance(one, psycopg.Error) for one in _chain(error))
-    shown = Unforeseen(type(error).__name__) if quotes else error
+    shown = _named(error) if quotes else error
     logger.error("failed", exc_info=(type(shown), shown, error.__traceback__))
+
+
+def _named(error: Exception) -> Unforeseen:
+    """Return the error by its class, and why no connection was made: by words that hold no piece of an address."""
+    why = _WHY_NOT_CONNECTED.search(str(error)) if isinstance(error, psycopg.OperationalError) else None
+    return Unforeseen(f"{type(error).__name__}: {why[0]}" if why else type(error).__name__)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

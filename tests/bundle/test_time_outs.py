@@ -42,9 +42,8 @@ def of_an_sdk_client(client: Any) -> float:
     """Every attempt connects and waits in vain; in between, the backoff of botocore's standard mode at its longest."""
     config = client.meta.config
     attempts = config.retries["total_max_attempts"]
-    return attempts * (config.connect_timeout + config.read_timeout) + sum(
-        min(2**retry, 20) for retry in range(attempts - 1)
-    )
+    backoff = sum(min(2**retry, 20) for retry in range(attempts - 1))
+    return float(attempts * (config.connect_timeout + config.read_timeout) + backoff)
 
 
 def of_the_database() -> float:
@@ -53,14 +52,13 @@ def of_the_database() -> float:
     unanswered = database._LIVELINESS["tcp_user_timeout"] / 1000
     first = max(connecting, unanswered, STATEMENT_SECONDS)
     second = max(connecting, database._LIVELINESS["connect_timeout"] + max(unanswered, STATEMENT_SECONDS))
-    return first + database._RETRY_PAUSE_SECONDS + second
+    return float(first + database._RETRY_PAUSE_SECONDS + second)
 
 
 def of_posthog() -> float:
     """Every attempt connects and waits in vain."""
-    retries = posthog._session.get_adapter("https://posthog").max_retries.total
-    seconds: float = load("operations/deliver_events").TIMEOUT_SECONDS
-    return (1 + retries) * 2 * seconds
+    adapter: Any = posthog._session.get_adapter("https://posthog")
+    return float((1 + adapter.max_retries.total) * 2 * load("operations/deliver_events").TIMEOUT_SECONDS)
 
 
 def reaches(function: str, module: str, name: str) -> bool:

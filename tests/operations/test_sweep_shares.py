@@ -79,7 +79,12 @@ def test_a_backlog_of_one_step_starves_no_other(sweep: Any, world_rows: Rows, mo
 def test_every_silent_job_is_asked_about_once(sweep: Any, world_rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
     plant_silent_jobs(world_rows, 250)
     asked: list[str] = []
-    monkeypatch.setattr(workflow, "status", lambda execution: asked.append(execution) or "RUNNING")
+
+    def ask(execution: str) -> str:
+        asked.append(execution)
+        return "RUNNING"
+
+    monkeypatch.setattr(workflow, "status", ask)
     sweep.lambda_handler({}, Context())
     assert len(asked) == len(set(asked)) == 250
 
