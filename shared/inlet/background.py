@@ -4,13 +4,11 @@ What such a function raises, the Lambda runtime logs past our own formatter, and
 days. So only words that are fit to be shown leave it.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-import psycopg
-
+from inlet import database
 from inlet.database import StatementFailed
 from inlet.errors import InletError
 from inlet.logs import logger
@@ -19,9 +17,6 @@ from inlet.settings import InvalidSetting, MissingSetting, UnsafeSetting
 type Event = dict[str, Any]
 type Handler[Answer] = Callable[[Event, Any], Answer]
 
-_WHY_NOT_CONNECTED = re.compile(
-    r"FATAL: .{1,200}|Connection refused|connection timeout expired|failed to resolve host|certificate verify failed"
-)
 _BUGS_IN_OUR_WORDS = (StatementFailed, InvalidSetting, MissingSetting, UnsafeSetting)
 
 
@@ -58,15 +53,12 @@ def log(error: Exception) -> None:
         logger.error("failed", extra={"error": type(error).__name__, "cause": str(error)})
         return
     # Postgres' words may quote a row, and those of a connection its address.
-    quotes = any(isinstance(one, psycopg.Error) for one in _chain(error))
-    shown = _named(error) if quotes else error
+    shown = _named(error) if any(map(database.is_postgres_own, _chain(error))) else error
     logger.error("failed", exc_info=(type(shown), shown, error.__traceback__))
 
 
 def _named(error: Exception) -> Unforeseen:
-    """Return the error by its class, and why no connection was made: by words that hold no piece of an address."""
-    why = _WHY_NOT_CONNECTED.search(str(error)) if isinstance(error, psycopg.OperationalError) else None
-    return Unforeseen(f"{type(error).__name__}: {why[0]}" if why else type(error).__name__)
+    return Unforeseen(": ".join(filter(None, (type(error).__name__, database.why_not_connected(error)))))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

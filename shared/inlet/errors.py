@@ -370,6 +370,12 @@ class GenerationOverBudget(StageError):
     message = "Today's model calls are used up."
 
 
+class GenerationNotConfigured(StageError):
+    """A setting of the image model is missing or cannot be used. No call was made; it waits until somebody mends it."""
+
+    message = "The image model is not configured."
+
+
 class GenerationMisconfigured(StageError):
     """The image model refused our key, model name or request: retrying cannot help."""
 
