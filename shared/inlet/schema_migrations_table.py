@@ -12,6 +12,8 @@ from inlet.errors import InletError
 
 LOCK = 0x696E6C6574  # "inlet"
 LOCK_SECONDS = 60
+OLDEST_SERVER = 14
+"""The first major version of Postgres that has all the statements use: `date_bin`, for one."""
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -23,6 +25,17 @@ type Connection = psycopg.Connection[Any]
 
 class MigrationsBusy(InletError):
     """Another migration has held the lock for a minute."""
+
+
+class PostgresTooOld(InletError):
+    """The server lacks what the statements need."""
+
+
+def require_version(connection: Connection) -> None:
+    """Raise `PostgresTooOld` in words for whoever deploys, before anything is changed."""
+    major = connection.info.server_version // 10_000
+    if major < OLDEST_SERVER:
+        raise PostgresTooOld(f"Inlet needs Postgres {OLDEST_SERVER} or newer; this server is {major}.")
 
 
 def lock(connection: Connection) -> None:

@@ -3,11 +3,14 @@
 import ast
 import json
 import os
+import re
+import ssl
 import subprocess
 import sys
 import tomllib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,6 +70,15 @@ def test_a_function_brings_the_locked_sdk_with_what_it_calls(packaged: Path, nam
     found = json.loads(done.stdout)
     assert Path(found["file"]).is_relative_to(packaged), "Lambda's own, of which nobody knows the version"
     assert (found["boto3"], found["version"]) == (locked()["boto3"], locked()["botocore"])
+
+
+def test_it_brings_the_public_authorities_that_the_database_page_names(packaged: Path) -> None:
+    """Neon's certificates come from ISRG, those of RDS Proxy from Amazon."""
+    (file,) = re.findall(r"sslrootcert=/opt/(python/botocore/\S+\.pem)", (PROJECT / "docs" / "deploy.md").read_text())
+    context = ssl.create_default_context(cafile=packaged / "CoreLayer" / file)
+    subjects: list[Any] = [authority["subject"] for authority in context.get_ca_certs()]
+    names = {dict(part for (part,) in subject).get("commonName") for subject in subjects}
+    assert {"ISRG Root X1", "Amazon Root CA 1"} <= names
 
 
 def test_it_describes_no_service_that_nothing_calls(packaged: Path) -> None:

@@ -25,6 +25,7 @@ def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, list[str]
     """Apply what is not applied yet. Return the names applied now."""
     files = sorted(Path(settings.migrations_directory).glob("[0-9]*.sql"))
     with without_rows(), psycopg.connect(settings.migrations_database_url, autocommit=True) as connection:
+        schema_migrations_table.require_version(connection)
         schema_migrations_table.lock(connection)
         applied = schema_migrations_table.applied(connection)
         if missing := applied.keys() - {file.name for file in files}:
