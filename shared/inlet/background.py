@@ -39,7 +39,7 @@ def function[Answer](work: Handler[Answer]) -> Handler[Answer]:
             raise error.with_traceback(None) from None
         except _BUGS_IN_OUR_WORDS as error:
             log(error)
-            raise
+            raise error.with_traceback(None) from None
         except Exception as error:  # noqa: BLE001 - the last one before the runtime, which quotes whatever it is given
             log(error)
             raise _named(error) from None

@@ -131,6 +131,8 @@ def test_a_schedule_can_let_a_database_sleep() -> None:
     ("parameter", "good", "bad"),
     [
         ("SweepEvery", ["rate(5 minutes)", "rate(1 hour)"], ["rate(1 minutes)", "rate(0 hours)", "5 minutes", ""]),
+        ("SubnetIds", ["subnet-0a1b2c3d", ""], ["vpc-1", "subnet-x"]),
+        ("SecurityGroupIds", ["sg-0a1b2c3d", ""], ["default"]),
         ("PosthogHost", ["https://us.i.posthog.com", "https://a.b:8443"], ["us.i.posthog.com", "https://a/b c"]),
     ],
 )

@@ -106,6 +106,12 @@ def test_a_finalizer_ends_what_it_has_begun_and_writes_it_down() -> None:
     assert of_an_sdk_client(storage.looking()) + SPARE_SECONDS < RULES.finalize_reserve_seconds
 
 
+def test_what_does_many_things_in_turn_ends_the_last_one_in_time() -> None:
+    for name, folder in (("OperationsSweepFunction", "sweep"), ("OperationsDeliverEventsFunction", "deliver_events")):
+        reserve = load(f"operations/{folder}").RESERVE_SECONDS
+        assert max(worst_case(name).values()) + SPARE_SECONDS <= reserve < time_out(name) - 10
+
+
 def test_the_gateway_outwaits_every_function_behind_it() -> None:
     for name, properties in FUNCTIONS.items():
         if any(event["Type"] == "HttpApi" for event in properties.get("Events", {}).values()):
