@@ -43,11 +43,13 @@ DEFAULTS = {
 PARAMETERS = {
     "Stage": "STAGE",
     "Generator": "GENERATOR",
+    "GenerateConcurrency": "GENERATE_CONCURRENCY",
     "JwtIssuer": "JWT_ISSUER",
     "JwtAudience": "JWT_AUDIENCE",
     "JwtScope": "JWT_SCOPE",
     "AllowedOrigins": "ALLOWED_ORIGINS",
     "BucketName": "BUCKET",
+    "PosthogApiKey": "POSTHOG_API_KEY",
 }
 # What the local issuer is asked for, as the template has it for a user pool of the stack's own.
 CLIENT_ID = "inlet-pages"

@@ -116,7 +116,7 @@ class Document:
             case "If", [condition, then, otherwise]:
                 return self._resolve(then if self._condition_holds(condition) else otherwise)
             case "Equals", [left, right]:
-                return self._resolve(left) == self._resolve(right)
+                return as_text(self._resolve(left)) == as_text(self._resolve(right))  # a number's default is text too
             case "Not", [condition]:
                 return not self._resolve(condition)
             case "And", list(conditions):

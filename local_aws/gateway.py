@@ -21,7 +21,7 @@ from local_aws.cors import Cors
 from local_aws.jwt_authorizer import InsufficientScope, JwtAuthorizer, Unauthorized
 from local_aws.ports import HOST
 from local_aws.routing import RouteTable
-from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped
+from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped, Throttled
 from local_aws.template import Route, Template
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes of a request
@@ -124,7 +124,7 @@ class Api:
             outcome = await asyncio.wait_for(asyncio.shield(running), self._integration_seconds)
             if outcome.error is None:
                 return read_answer(outcome.payload)
-        except (TimeoutError, SandboxesStopped):
+        except (TimeoutError, SandboxesStopped, Throttled):
             return self._refusal(503, "Service Unavailable")
         except EventTooLarge:
             return self._refusal(413, "Request Entity Too Large")

@@ -13,7 +13,7 @@ from local_aws.cloudformation import Document, as_text
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda function. `timeout` in seconds, `memory` in MB."""
+    """One Lambda function. `timeout` in seconds, `memory` in MB; `concurrency`: executions at once, None for any."""
 
     name: str
     arn: str
@@ -22,6 +22,7 @@ class Function:
     timeout: float
     memory: int
     environment: dict[str, str]
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,9 @@ class Template:
             timeout=float(properties.get("Timeout", 3)),
             memory=int(properties.get("MemorySize", 128)),
             environment={key: text for key, value in variables.items() if not _is_secret(text := as_text(value))},
+            concurrency=int(properties["ReservedConcurrentExecutions"])
+            if "ReservedConcurrentExecutions" in properties
+            else None,
         )
 
     def _state_machine(self, name: str, properties: dict[str, Any]) -> StateMachine:

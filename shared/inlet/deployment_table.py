@@ -10,12 +10,13 @@ import psycopg
 from psycopg.rows import dict_row
 
 from inlet import database
+from inlet.errors import InletError
 from inlet.settings import settings
 
 type Connection = psycopg.Connection[Any]
 
 
-class ForeignDatabase(Exception):
+class ForeignDatabase(InletError):
     """The database belongs to another stack."""
 
 
