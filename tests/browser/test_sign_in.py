@@ -252,6 +252,8 @@ def test_a_duplicated_tab_follows_the_other_s_renewals(
     twin = visitor.context.new_page()
     twin.goto("/")
     twin.evaluate("token => sessionStorage.setItem('inlet-refresh-token', token)", token)
+    twin.reload()
+    twin.get_by_role("button", name="Sign out").wait_for()
     visitor.reload()
     expect_listed(visitor)
     read = "sessionStorage.getItem('inlet-refresh-token')"

@@ -8,9 +8,8 @@
 import { InletError } from "../client/errors.js";
 import { sleep } from "../client/waiting.js";
 import { renewal } from "./sign-in-issuer.js";
-import { read, write } from "./tab-storage.js";
+import { REFRESH_TOKEN as KEY, keepsSignIn, read, write } from "./tab-storage.js";
 
-const KEY = "inlet-refresh-token";
 const MARGIN_MS = 30_000; // a token that would end on its way is renewed before
 const TURN_MS = 15_000;
 const HEARD_MS = 100; // by then a message has come to the other pages
@@ -44,7 +43,7 @@ export async function getAccessToken(refused) {
 }
 
 /** Whether somebody is signed in here, as far as we know. */
-export const isSignedIn = () => access !== null || read(KEY) !== null;
+export const isSignedIn = () => access !== null || keepsSignIn();
 
 /** @param {() => void} listener told when somebody has signed in or out */
 export function watchSignIn(listener) {

@@ -13,6 +13,8 @@ import { read, write } from "./tab-storage.js";
 
 const KEY = "inlet-sign-in";
 
+showAccount();
+
 /**
  * Ask in place of the page's own content, or above it.
  * @param {HTMLElement} section
@@ -144,8 +146,8 @@ async function signOut() {
   location.assign(next);
 }
 
-/** Offer to sign out, on every page, to whoever is signed in. */
-export function showAccount() {
+/** Offer to sign out to whoever is signed in. */
+function showAccount() {
   const button = document.createElement("button");
   button.className = "button quiet small";
   button.id = "sign-out";

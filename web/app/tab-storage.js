@@ -1,5 +1,7 @@
 /** What this tab keeps over its pages; where it may keep nothing, over this page only. */
 
+export const REFRESH_TOKEN = "inlet-refresh-token";
+
 /** @type {Map<string, string>} */
 const held = new Map();
 
@@ -28,3 +30,6 @@ export function write(key, value) {
     if (value !== null) held.set(key, value);
   }
 }
+
+/** Whether somebody has signed in in this tab. */
+export const keepsSignIn = () => read(REFRESH_TOKEN) !== null;
