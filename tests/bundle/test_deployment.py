@@ -48,6 +48,16 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
     return {name: one["Properties"] for name, one in deployed().items() if one["Type"] == kind}
 
 
+def test_origins_keep_the_methods_and_headers_that_their_pages_may_use() -> None:
+    """A condition within CorsConfiguration would lose them: SAM takes one at AllowOrigins for the whole of it."""
+    body = deployed("origins")["HttpApi"]["Properties"]["Body"]
+    condition, cors, _ = body["x-amazon-apigateway-cors"]["Fn::If"]
+    assert condition == "HasOrigins"
+    assert cors["allowMethods"] == ["GET", "POST", "DELETE"]
+    assert "idempotency-key" in cors["allowHeaders"]
+    assert cors["exposeHeaders"] == ["etag", "retry-after"]
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_sam_makes_of_the_template_is_sound(variant: str, tmp_path: Path) -> None:
     """cfn-lint looks at the policies too, which exist only now; a circle of dependencies is one of its findings."""
