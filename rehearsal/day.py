@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -51,8 +52,9 @@ class Day:
     def every_family(self) -> None:
         """Call every function, each under its role."""
         stack = self._stack()
-        for journey in JOURNEYS:
-            say(journey.travel(stack))
+        with ThreadPoolExecutor(len(JOURNEYS)) as side_by_side:
+            for told in side_by_side.map(lambda journey: journey.travel(stack), JOURNEYS):
+                say(told)
         say(operations.travel(stack, self._database))
         called = set(self._cloud.invocations.read_text().split())
         never = sorted(logical_id for logical_id, name in stack.functions.items() if name not in called)

@@ -30,7 +30,6 @@ class Sandboxes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._starting = threading.Lock()  # each alone: starting is all the processor does
         self._deployed: dict[str, str] = {}
         self._idle: dict[str, list[tuple[ExitStack, Emulator]]] = {}
 
@@ -60,7 +59,7 @@ class Sandboxes:
         return None
 
     def _start(self, function: Function, layers: list[Path]) -> tuple[ExitStack, Emulator]:
-        with self._starting, ExitStack() as stack:
+        with ExitStack() as stack:
             emulator = stack.enter_context(emulate(function, layers, function.environment))
             return stack.pop_all(), emulator
 
