@@ -74,6 +74,7 @@ class Cloud:
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_DEFAULT_REGION": REGION,
             "AWS_EC2_METADATA_DISABLED": "true",
+            "SAM_CLI_POLL_DELAY": "0.5",  # seconds; AWS takes longer than MiniStack
         }
 
     def _road(self) -> dict[str, str]:

@@ -38,7 +38,7 @@ def account(decisions: Path, stack: Stack) -> Account:
             allowed[role].add((action, resource))
         else:
             refused.add((role, action, resource))
-    grants = [(role, action, resource) for role in roles for action, resource in _grants(role)]
+    grants = [(role, action, resource) for role, action, resource in _grants() if role in roles]
     unused: defaultdict[str, list[str]] = defaultdict(list)
     for role, action, resource in grants:
         if not any(used == action and fnmatchcase(asked, resource) for used, asked in allowed[role]):
@@ -55,14 +55,16 @@ def account(decisions: Path, stack: Stack) -> Account:
     )
 
 
-def _grants(role: str) -> Iterator[tuple[str, str]]:
-    client = boto3.client("iam")
-    for name in client.list_role_policies(RoleName=role)["PolicyNames"]:
-        document: Any = client.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
-        for statement in document["Statement"]:
-            for action in _listed(statement["Action"]):
-                for resource in _listed(statement["Resource"]):
-                    yield action, resource
+def _grants() -> Iterator[tuple[str, str, str]]:
+    """Yield every role's name with each action and resource of its own policies."""
+    pages = boto3.client("iam").get_paginator("get_account_authorization_details").paginate(Filter=["Role"])
+    for role in (role for page in pages for role in page["RoleDetailList"]):
+        for policy in role.get("RolePolicyList", []):
+            document: Any = policy["PolicyDocument"]
+            for statement in document["Statement"]:
+                for action in _listed(statement["Action"]):
+                    for resource in _listed(statement["Resource"]):
+                        yield role["RoleName"], action, resource
 
 
 def _listed(value: Any) -> list[Any]:
