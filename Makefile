@@ -13,7 +13,7 @@ HOST_ARCHITECTURE := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,x86_64
 STAGE ?= dev
 # One test process more than cores: many tests wait for a server, a browser or a clock.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)))
-CHECKED := shared functions local local_aws deployment tests bench scripts
+CHECKED := shared functions local local_aws deployment rehearsal tests bench scripts
 
 export UV
 export SAM_CLI_TELEMETRY := 0
@@ -27,7 +27,7 @@ unexport VIRTUAL_ENV
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements lint-web audit format \
-	openapi requirements build sbom bench deploy secret rotate smoke destroy invoke clean
+	openapi requirements build sbom bench deploy secret rotate smoke destroy rehearse invoke clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -96,7 +96,7 @@ build: $(SYNCED) ## package functions and layers (ARCHITECTURE=arm64, as deploye
 
 DEPLOYMENT := $(PYTHON) -m deployment
 
-deploy: build ## deploy to AWS and try it (STAGE=dev, staging or prod; REGION, ARCHITECTURE)
+deploy: build ## deploy to AWS and try it (STAGE=dev, staging or prod; REGION, ARCHITECTURE, SAMCONFIG)
 	@$(DEPLOYMENT) deploy --stage $(STAGE) --region "$(REGION)" --architecture $(ARCHITECTURE)
 
 secret: $(SYNCED) ## make the stage's secrets, or change those given (DATABASE_URL=… make secret STAGE=dev)
@@ -110,6 +110,10 @@ smoke: $(SYNCED) ## try a deployed stack from outside (URL=https://…)
 
 destroy: $(SYNCED) ## take a stage down, and say what stays (STAGE)
 	@$(DEPLOYMENT) destroy --stage $(STAGE) --region "$(REGION)"
+
+rehearse: $(SYNCED) ## go through all of these on an AWS of this machine, without an account
+	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(HOST_ARCHITECTURE)
+	@$(PYTHON) -m rehearsal
 
 invoke: $(SYNCED) ## one function in Lambda's own container image, with Docker (FUNCTION=ImageJobsStatusFunction)
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(HOST_ARCHITECTURE)

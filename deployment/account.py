@@ -9,6 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from deployment.words import Refused
 
 STAGES = ("dev", "staging", "prod")
+# How a stack is waited for: asked often, and for longer than CloudFormation itself waits for anything.
+WAITING = {"Delay": 5, "MaxAttempts": 1440}
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,13 @@ from typing import Any
 from botocore.exceptions import ClientError, WaiterError
 
 from deployment import secrets
-from deployment.account import Account, outputs, stack_name, stack_status
+from deployment.account import WAITING, Account, outputs, stack_name, stack_status
 from deployment.smoke import smoke
 from deployment.words import Refused, say
 from scripts.build import ROOT, build_directory
 
-CONFIGURATION = ROOT / "samconfig.toml"
+# A file of one's own, outside the clone, keeps a stage's parameters out of what git pulls.
+CONFIGURATION = Path(os.environ.get("SAMCONFIG") or ROOT / "samconfig.toml").resolve()
 # What this program finds out by itself; samconfig.toml has the rest.
 FOUND = ("Stage", "Architecture", "FunctionsSecretVersion", "RestrictedSecretVersion")
 
@@ -58,7 +59,7 @@ def rotate(where: Account, stage: str) -> None:
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         say(f"{stack_name(stage)} takes the secrets' newest version …")
-        client.get_waiter("stack_update_complete").wait(StackName=stack_name(stage))
+        client.get_waiter("stack_update_complete").wait(StackName=stack_name(stage), WaiterConfig=WAITING)
     except WaiterError as error:
         raise Refused("The stack did not take them, and went back to what it had; its events say why.") from error
     except ClientError as error:

@@ -6,7 +6,7 @@ import sys
 from botocore.exceptions import WaiterError
 
 from deployment import secrets
-from deployment.account import Account, outputs, stack_name, stack_status
+from deployment.account import WAITING, Account, outputs, stack_name, stack_status
 from deployment.words import Refused, say
 
 
@@ -29,7 +29,7 @@ def destroy(where: Account, stage: str) -> None:
     client = where.client("cloudformation")
     client.delete_stack(StackName=stack_name(stage))
     try:
-        client.get_waiter("stack_delete_complete").wait(StackName=stack_name(stage))
+        client.get_waiter("stack_delete_complete").wait(StackName=stack_name(stage), WaiterConfig=WAITING)
     except WaiterError as error:
         raise Refused("CloudFormation could not delete all of it; the stack's events say why.") from error
     say("Deleted.")

@@ -21,13 +21,20 @@ _LOCKS = Path(tempfile.gettempdir(), f"local-aws-ports-{os.getuid()}")
 _held: list[IO[str]] = []
 
 
+class NoFreePort(Exception):
+    """Every port that this process may take is taken."""
+
+
 def free_port() -> int:
     """Return a port that nobody listens on now, and that no client's connection is given before a server takes it.
 
     A process is told each port once before any a second time: a server needs a while to take its port, and must not
-    find there another that asked meanwhile.
+    find there another that asked meanwhile. Raise `NoFreePort` when all of the process's share are taken.
     """
-    return next(port for port in _candidates(os.getpid()) if is_free(port))
+    candidates = itertools.islice(_candidates(os.getpid()), len(PORTS) // SHARES + 1)
+    if (port := next(filter(is_free, candidates), None)) is None:
+        raise NoFreePort(f"All of this process's ports between {PORTS.start} and {PORTS.stop} are taken.")
+    return port
 
 
 @cache

@@ -52,6 +52,16 @@ def of_type(kind: str) -> dict[str, dict[str, Any]]:
     return {name: one["Properties"] for name, one in deployed().items() if one["Type"] == kind}
 
 
+def test_origins_keep_the_methods_and_headers_that_their_pages_may_use() -> None:
+    """A condition within CorsConfiguration would lose them: SAM takes one at AllowOrigins for the whole of it."""
+    body = deployed()["HttpApi"]["Properties"]["Body"]
+    condition, cors, _ = body["x-amazon-apigateway-cors"]["Fn::If"]
+    assert condition == "HasOrigins"
+    assert cors["allowMethods"] == ["GET", "POST", "DELETE"]
+    assert "idempotency-key" in cors["allowHeaders"]
+    assert cors["exposeHeaders"] == ["etag", "retry-after"]
+
+
 @pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
 def test_cloudformation_has_nothing_to_say_against_the_translation(parameters: dict[str, str]) -> None:
     """Policies and routes exist only now; a circle of dependencies would be one of the findings."""

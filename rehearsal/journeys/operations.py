@@ -1,0 +1,38 @@
+"""The schedules' functions, with something to do: a lost start, an abandoned upload, an overdue session, events."""
+
+import psycopg
+
+from rehearsal.stack import Stack
+from rehearsal.words import answered, require
+from tests.support import image_jobs, upload_sessions
+from tests.support.photographs import PHOTOGRAPH
+from tests.support.upload_sessions import pdf
+
+# What time, or a crash, would do to rows.
+LOSE_START = (
+    "UPDATE uploads SET status = 'processing', attempt = 1, updated_at = now() - interval '1 day' WHERE id = %s"
+)
+ABANDON = "UPDATE uploads SET expires_at = now() - interval '1 second' WHERE id = %s"
+LEAVE_ALONE = "UPDATE upload_sessions SET expires_at = now() - interval '1 second' WHERE id = %s"
+
+
+def travel(stack: Stack, database_url: str) -> str:
+    """Leave work half-way; the sweeper finishes it, and the events are delivered."""
+    with stack.client() as http, stack.client("builder") as builder:
+        lost, abandoned = image_jobs.confirmed(http), image_jobs.reserve(http)
+        answered(abandoned.put(PHOTOGRAPH))
+        whole, begun = pdf(), pdf(filename="begun.pdf")
+        overdue = upload_sessions.create(builder, whole, begun)
+        overdue.send(whole)
+        answered(overdue.register(begun), 201)
+        with psycopg.connect(database_url) as connection:
+            connection.execute(LOSE_START, [lost.id])
+            connection.execute(ABANDON, [abandoned.id])
+            connection.execute(LEAVE_ALONE, [overdue.id])
+        swept = {name: count for name, count in stack.invoke("OperationsSweepFunction", {}).items() if count}
+        expected = {"started": 1, "unconfirmed": 1, "expired": 1}
+        require(expected.items() <= swept.items() and swept["purged"] and swept["objects"], f"swept: {swept}")
+        require(image_jobs.wait(http, lost)["status"] == "completed", "the lost start was not made good")
+        sent = stack.invoke("OperationsDeliverEventsFunction", {})
+        require(sent.keys() == {"sent"}, f"events: {sent}")
+    return f"schedules: the sweeper did {swept}"
