@@ -45,6 +45,8 @@ def run() -> int:
         ):
             on_stop_signals(lambda *_: stop.set())
             say(f"functions log to {stack.function_log}")
+            if stack.issuer:
+                say(f"people sign in at {stack.issuer.url}, as whoever they say they are")
             print(f"Inlet is ready: {stack.url}   (Ctrl-C stops; make demo shows it at work)", flush=True)
             while not stop.wait(WATCH_SECONDS):
                 stack.check()

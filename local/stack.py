@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from local_aws import s3_server
 from local_aws.api_event import HttpRequest
 from local_aws.children import PartFailed
+from local_aws.issuer import Issuer
 from local_aws.ports import remembered_ports
 from local_aws.postgres import Postgres
 from local_aws.s3_server import Keys, S3Server
@@ -28,6 +29,7 @@ MIGRATE = "OperationsMigrateFunction"
 STACK_NAME = "inlet"
 
 DEFAULTS = {
+    "ACCESS_TOKEN_SECONDS": "900",
     "AUTH_BYPASS": "true",
     "BUCKET": "inlet-local",
     "DEV_USER_SUB": "dev-user-00000000-0000-0000-0000-000000000001",
@@ -41,13 +43,22 @@ DEFAULTS = {
 PARAMETERS = {
     "Stage": "STAGE",
     "Generator": "GENERATOR",
+    "GenerateConcurrency": "GENERATE_CONCURRENCY",
     "JwtIssuer": "JWT_ISSUER",
     "JwtAudience": "JWT_AUDIENCE",
+    "JwtScope": "JWT_SCOPE",
     "AllowedOrigins": "ALLOWED_ORIGINS",
     "BucketName": "BUCKET",
+    "PosthogApiKey": "POSTHOG_API_KEY",
 }
+# What the local issuer is asked for, as the template has it for a user pool of the stack's own.
+CLIENT_ID = "inlet-pages"
+SCOPE = "inlet/api"
+RESOURCE = "https://inlet.internal/api"
+# Not empty: for that the template makes a user pool, which is not on this machine.
+NO_ISSUER = "none"
 # Beside AWS's `message`, as all other errors of the API have them.
-OWN_WORDS = {
+OWN_WORDS: dict[int | str, dict[str, str]] = {
     401: {"error": "Unauthorized", "code": "UNAUTHORIZED"},
     403: {
         "error": "With AUTH_BYPASS on, only the stack's own pages may write. ALLOWED_ORIGINS names further origins.",
@@ -57,6 +68,7 @@ OWN_WORDS = {
         "error": "This API answers to the names of its own machine. ALLOWED_HOSTS names further ones.",
         "code": "BAD_REQUEST",
     },
+    "insufficient_scope": {"error": "The token lacks the scope that this API wants.", "code": "FORBIDDEN"},
     413: {
         "error": "The request is too large. Large files go straight to the bucket: send JSON, and PUT to the URL it"
         " answers.",
@@ -72,8 +84,9 @@ class LocalStack(Stack):
 
     `DATABASE_URL` uses a database that is already there instead of starting Postgres; the four S3 settings together use
     a bucket that is already there instead of starting an S3 server. `PORT` 0 takes a free one. `SCHEDULE_SECONDS` is
-    the rate of every schedule in place of the template's; 0 switches them off. Functions get those settings that they
-    read, and no other.
+    the rate of every schedule in place of the template's; 0 switches them off. `JWT_ISSUER` names an issuer that is
+    already there; without one, and without `AUTH_BYPASS`, the stack starts its own. Functions get those settings that
+    they read, and no other.
     """
 
     def __init__(
@@ -88,7 +101,11 @@ class LocalStack(Stack):
         directory = directory.resolve()
         settings = DEFAULTS | {"SERVER_SECRET": remembered_secret(directory / "server-secret")} | dict(settings)
         self.bucket = settings["BUCKET"]
-        template = Template(PROJECT / "template.yaml", stack_name, _parameters(settings))
+        issuer = _issuer(directory, settings)
+        parameters = _parameters(settings, issuer)
+        if parameters["JwtIssuer"] == NO_ISSUER:
+            settings["OIDC_ISSUER"] = ""
+        template = Template(PROJECT / "template.yaml", stack_name, parameters)
         super().__init__(
             template,
             directory,
@@ -96,6 +113,7 @@ class LocalStack(Stack):
             environment=settings_of_functions(template, settings),
             postgres=None if settings.get("DATABASE_URL") else _postgres(directory, durable=durable),
             s3=None if _has_storage(settings) else S3Server(directory / "s3"),
+            issuer=issuer,
             port=_port(settings),
             migrate_with=MIGRATE,
             allowed_hosts=[host.strip() for host in settings.get("ALLOWED_HOSTS", "").split(",") if host.strip()],
@@ -158,10 +176,31 @@ def is_on(setting: str | None) -> bool:
     return (setting or "").lower() in ("1", "true", "yes")
 
 
-def _parameters(settings: Mapping[str, str]) -> dict[str, str]:
-    """Return the template's parameters on this machine: without JWT_ISSUER, no issuer whose tokens could pass."""
+def _parameters(settings: Mapping[str, str], issuer: Issuer | None) -> dict[str, str]:
+    """Return the template's parameters on this machine: without an issuer, none whose tokens could pass."""
     given = {name: settings[setting] for name, setting in PARAMETERS.items() if settings.get(setting)}
-    return {"JwtIssuer": ""} | given
+    if issuer is None:
+        return {"JwtIssuer": NO_ISSUER} | given
+    return given | {
+        "JwtIssuer": issuer.url,
+        "JwtAudience": RESOURCE,
+        "JwtScope": SCOPE,
+        "OidcClientId": CLIENT_ID,
+        "OidcScope": "openid email",
+        "OidcResource": RESOURCE,
+    }
+
+
+def _issuer(directory: Path, settings: Mapping[str, str]) -> Issuer | None:
+    """Return an issuer of the stack's own where people must sign in and no other one is named."""
+    if is_on(settings["AUTH_BYPASS"]) or settings.get("JWT_ISSUER"):
+        return None
+    port = _remembered_port(directory, "issuer")
+    try:
+        seconds = float(settings["ACCESS_TOKEN_SECONDS"])
+    except ValueError as error:
+        raise PartFailed("Issuer", "ACCESS_TOKEN_SECONDS must be a number.") from error
+    return Issuer(port, client_id=CLIENT_ID, scopes=[SCOPE], access_seconds=seconds)
 
 
 def _port(settings: Mapping[str, str]) -> int:
@@ -172,9 +211,13 @@ def _port(settings: Mapping[str, str]) -> int:
 
 
 def _postgres(directory: Path, *, durable: bool) -> Postgres:
-    directory.mkdir(parents=True, exist_ok=True)
-    port = remembered_ports(directory / "ports.json", ["postgres"])["postgres"]
+    port = _remembered_port(directory, "postgres")
     return Postgres(directory / "postgres", database="inlet", durable=durable, port=port)
+
+
+def _remembered_port(directory: Path, name: str) -> int:
+    directory.mkdir(parents=True, exist_ok=True)
+    return remembered_ports(directory / "ports.json", [name])[name]
 
 
 def _has_storage(settings: Mapping[str, str]) -> bool:

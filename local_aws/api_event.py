@@ -54,7 +54,11 @@ class HttpResponse:
 
 
 def build_event(
-    request: HttpRequest, route: Route, path_parameters: dict[str, str], claims: dict[str, Any] | None
+    request: HttpRequest,
+    route: Route,
+    path_parameters: dict[str, str],
+    claims: dict[str, Any] | None,
+    stage_variables: dict[str, str] | None = None,
 ) -> dict[str, Any]:
     """Return the event of a request that matched `route`; `claims` are a verified token's, or None."""
     now = time.time()
@@ -96,6 +100,8 @@ def build_event(
         event["queryStringParameters"] = query
     if path_parameters:
         event["pathParameters"] = {name: unquote(value) for name, value in path_parameters.items()}
+    if stage_variables:
+        event["stageVariables"] = stage_variables
     if request.body:
         is_text = _is_text(request.header("content-type"))
         event["body"] = request.body.decode(errors="replace") if is_text else base64.b64encode(request.body).decode()

@@ -116,7 +116,7 @@ class Document:
             case "If", [condition, then, otherwise]:
                 return self._resolve(then if self._condition_holds(condition) else otherwise)
             case "Equals", [left, right]:
-                return self._resolve(left) == self._resolve(right)
+                return as_text(self._resolve(left)) == as_text(self._resolve(right))  # a number's default is text too
             case "Not", [condition]:
                 return not self._resolve(condition)
             case "And", list(conditions):
@@ -153,11 +153,11 @@ class Document:
         return self.arn(name) if attribute == "Arn" else f"{self.physical_name(name)}.{attribute}"
 
 
-class _CloudFormationLoader(yaml.SafeLoader):
-    """Safe YAML that reads `!Sub x` as `{"Fn::Sub": x}`."""
+class _CloudFormationLoader(yaml.CSafeLoader):
+    """Safe YAML that reads `!Sub x` as `{"Fn::Sub": x}`: in C, which takes a tenth of the time."""
 
 
-def _tagged(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
+def _tagged(loader: yaml.CSafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
     value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)

@@ -12,16 +12,16 @@ from typing import Any
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from local_aws.api_event import HttpRequest, HttpResponse, MalformedAnswer, build_event, message, read_answer
 from local_aws.callers import Callers
 from local_aws.children import PartFailed
 from local_aws.cors import Cors
-from local_aws.jwt_authorizer import JwtAuthorizer, Unauthorized
+from local_aws.jwt_authorizer import InsufficientScope, JwtAuthorizer, Unauthorized
 from local_aws.ports import HOST
 from local_aws.routing import RouteTable
-from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped
+from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped, Throttled
 from local_aws.template import Route, Template
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes of a request
@@ -51,10 +51,11 @@ class Api:
         auth_bypass: bool,
         report: Callable[[HttpRequest, int, float], None] = lambda *_: None,
         integration_seconds: float = INTEGRATION_SECONDS,
-        own_words: Mapping[int, Mapping[str, str]] | None = None,
+        own_words: Mapping[int | str, Mapping[str, str]] | None = None,
     ) -> None:
         self._routes = RouteTable(template.routes)
         self._authorizers = {name: JwtAuthorizer(declared) for name, declared in template.authorizers.items()}
+        self._stage_variables = template.stage_variables
         self._cors = Cors(template.cors) if template.cors else None
         origins = (template.cors or {}).get("AllowOrigins", [])
         self._callers = Callers(port, allowed_hosts, origins, own_pages_only=auth_bypass)
@@ -97,9 +98,14 @@ class Api:
         except Unauthorized:
             refusal = self._refusal(401, "Unauthorized")
             return replace(refusal, headers=[*refusal.headers, ("www-authenticate", "Bearer")])
+        except InsufficientScope as missing:
+            refusal = message(403, "Forbidden", **self._own_words.get("insufficient_scope", {}))
+            scope = " ".join(missing.required)
+            challenge = f'Bearer scope="{scope}" error="insufficient_scope" error_description="{missing}"'
+            return replace(refusal, headers=[*refusal.headers, ("www-authenticate", challenge)])
         if (body := await _read_body(incoming)) is None:
             return self._refusal(413, "Request Entity Too Large")
-        event = build_event(_with_body(request, body), route, path_parameters, claims)
+        event = build_event(_with_body(request, body), route, path_parameters, claims, self._stage_variables)
         return await self._integrate(route.function, event)
 
     def _authorize(self, route: Route, authorization: str | None) -> dict[str, Any] | None:
@@ -118,7 +124,7 @@ class Api:
             outcome = await asyncio.wait_for(asyncio.shield(running), self._integration_seconds)
             if outcome.error is None:
                 return read_answer(outcome.payload)
-        except (TimeoutError, SandboxesStopped):
+        except (TimeoutError, SandboxesStopped, Throttled):
             return self._refusal(503, "Service Unavailable")
         except EventTooLarge:
             return self._refusal(413, "Request Entity Too Large")
@@ -135,11 +141,10 @@ class Api:
 
 
 class Gateway:
-    """The server around the application, on a port taken at once but not listened on before `start`."""
+    """The server around an application, on a port taken at once but not listened on before `start`."""
 
-    part = "API gateway"
-
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, part: str = "API gateway") -> None:
+        self.part = part
         self._socket = socket.socket()
         if port:  # again at once after a stop; a port the system chose must not be shared with whoever asks next
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -162,7 +167,7 @@ class Gateway:
         """Where clients reach the API."""
         return f"http://{HOST}:{self._port}"
 
-    def start(self, api: Api) -> None:
+    def start(self, api: ASGIApp) -> None:
         """Listen, and answer in a thread."""
         config = uvicorn.Config(
             api,
@@ -176,7 +181,7 @@ class Gateway:
             ws="none",
         )
         self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name="gateway", daemon=True)
+        self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=self.part, daemon=True)
         self._thread.start()
         while not self._server.started:
             if not self._thread.is_alive():

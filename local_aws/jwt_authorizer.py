@@ -20,6 +20,14 @@ class Unauthorized(Exception):
     """No token, or one that does not pass."""
 
 
+class InsufficientScope(Exception):
+    """A good token that carries none of the required scopes, as an ID token does."""
+
+    def __init__(self, required: list[str]) -> None:
+        super().__init__(f"expected scopes: [{' '.join(required)}]")
+        self.required = required
+
+
 class JwtAuthorizer:
     """Verifies bearer tokens of one issuer. Fetches the issuer's keys once, and again for an unknown key id."""
 
@@ -31,10 +39,13 @@ class JwtAuthorizer:
     @property
     def configured(self) -> bool:
         """Whether the template's parameters name an issuer at all."""
-        return bool(self._authorizer.issuer)
+        return "://" in self._authorizer.issuer
 
     def verify(self, authorization: str | None) -> dict[str, Any]:
-        """Return the claims of the token in an Authorization header. Raises `Unauthorized`; may wait for the issuer."""
+        """Return the claims of the token in an Authorization header; may wait for the issuer.
+
+        Raises `Unauthorized`, or `InsufficientScope`.
+        """
         if not authorization or not self.configured:
             raise Unauthorized
         scheme, _, credentials = authorization.partition(" ")
@@ -52,7 +63,15 @@ class JwtAuthorizer:
             raise Unauthorized from error
         if not self._is_for_us(claims):
             raise Unauthorized
+        if not self._may(claims):
+            raise InsufficientScope(self._authorizer.scopes)
         return claims
+
+    def _may(self, claims: dict[str, Any]) -> bool:
+        """Look for one of the required scopes in `scope`, or in `scp`, as some issuers call it."""
+        carried = claims.get("scope", claims.get("scp", ""))
+        scopes = carried.split() if isinstance(carried, str) else carried
+        return not self._authorizer.scopes or any(scope in scopes for scope in self._authorizer.scopes)
 
     def _is_for_us(self, claims: dict[str, Any]) -> bool:
         """Look at `client_id` only where there is no `aud`, as AWS does (Cognito's access tokens have none)."""

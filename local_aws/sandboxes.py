@@ -1,8 +1,9 @@
 """Lambda's execution environments, imitated by processes.
 
 A sandbox serves one function and one invocation at a time, with its own module state and database connection. A
-function gets more of them while requests wait; one that exceeds its time-out is killed; one that dies is reported; one
-whose source files were edited is replaced. Events and answers cross as JSON within Lambda's size limits.
+function gets more of them while requests wait, up to its reserved concurrency; one that exceeds its time-out is killed;
+one that dies is reported; one whose source files were edited is replaced. Events and answers cross as JSON within
+Lambda's size limits.
 """
 
 import json
@@ -13,8 +14,9 @@ import threading
 import time
 import uuid
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from multiprocessing import forkserver
 from pathlib import Path
@@ -53,6 +55,10 @@ def start_fork_server() -> None:
 
 class EventTooLarge(Exception):
     """The event exceeds Lambda's request limit."""
+
+
+class Throttled(Exception):
+    """As many executions of the function run as it has reserved: Lambda's `TooManyRequestsException`."""
 
 
 class SandboxesStopped(Exception):
@@ -185,6 +191,7 @@ class Sandboxes:
         self._idle: dict[str, deque[Sandbox]] = defaultdict(deque)  # most recently used last
         self._all: set[Sandbox] = set()
         self._init_failures: dict[str, deque[InitFailed]] = defaultdict(deque)
+        self._executing: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
         self._starting: Counter[str] = Counter()
         self._stopped = False
@@ -193,10 +200,30 @@ class Sandboxes:
         self._starter = ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="sandbox-start")
 
     def invoke(self, name: str, event: Any) -> Outcome:
-        """Run a function. Raises `EventTooLarge` before anything runs, `SandboxesStopped` during shutdown."""
+        """Run a function.
+
+        Raises `EventTooLarge` and `Throttled` before anything runs, `SandboxesStopped` during shutdown.
+        """
         encoded = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
         if len(encoded) > REQUEST_LIMIT:
             raise EventTooLarge(f"{len(encoded)} bytes; {REQUEST_LIMIT} are allowed")
+        with self._one_more(name):
+            return self._run(name, encoded)
+
+    @contextmanager
+    def _one_more(self, name: str) -> Iterator[None]:
+        limit = self._functions[name].concurrency
+        with self._changed:
+            if limit is not None and self._executing[name] >= limit:
+                raise Throttled(f"{name} has a reserved concurrency of {limit}")
+            self._executing[name] += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._executing[name] -= 1
+
+    def _run(self, name: str, encoded: bytes) -> Outcome:
         request_id = str(uuid.uuid4())
         begun = time.time()
         try:

@@ -1,10 +1,14 @@
-"""EventBridge's part: calls scheduled functions at the start and then at their rate, never one twice at a time."""
+"""EventBridge's part: calls scheduled functions at the start and then at their rate, never one twice at a time.
+
+A call for which the function has no concurrency left is dropped: the next one comes by itself.
+"""
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from local_aws.sandboxes import Outcome, SandboxesStopped
+from local_aws.sandboxes import Outcome, SandboxesStopped, Throttled
 from local_aws.template import Schedule
 
 
@@ -33,7 +37,8 @@ class Schedules:
     def _run(self, schedule: Schedule, seconds: float) -> None:
         while not self._stopped.is_set():
             try:
-                self._invoke(schedule.function, schedule.event)
+                with suppress(Throttled):
+                    self._invoke(schedule.function, schedule.event)
             except SandboxesStopped:
                 return
             self._stopped.wait(seconds)

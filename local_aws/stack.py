@@ -15,6 +15,7 @@ from local_aws.api_event import HttpRequest
 from local_aws.children import PartFailed
 from local_aws.cloudformation import REGION
 from local_aws.gateway import Api, Gateway
+from local_aws.issuer import Issuer
 from local_aws.loopback import isolate_process, isolated
 from local_aws.ports import HOST
 from local_aws.postgres import Postgres
@@ -34,12 +35,13 @@ class Stack:
     shared            the folder that is on every function's path: what its layer holds
     environment       variables of every function, over the template's; of the shell's they see none but the machine's
     postgres, s3      servers to start with the stack and to stop with it; without one, functions use another
+    issuer            signs people in, and lets the stack's own pages ask for it
     port              the API's; 0 takes a free one
     migrate_with      the logical id of a function that must succeed before the API opens
     allowed_hosts     names of the API beside this machine's own
     auth_bypass       lets requests without a token pass the authorizers; a bad token never passes
     schedule_seconds  the rate of every schedule in place of the template's; 0 switches them off
-    own_words         by status, what the API adds to the `message` of an answer that comes from no function
+    own_words         by status, or "insufficient_scope": what the API adds to an answer that comes from no function
     report            is told a line about each request, each failed invocation, each task and schedule
     """
 
@@ -52,12 +54,13 @@ class Stack:
         environment: Mapping[str, str] | None = None,
         postgres: Postgres | None = None,
         s3: S3Server | None = None,
+        issuer: Issuer | None = None,
         port: int = 8000,
         migrate_with: str = "",
         allowed_hosts: Iterable[str] = (),
         auth_bypass: bool = False,
         schedule_seconds: float | None = None,
-        own_words: Mapping[int, Mapping[str, str]] | None = None,
+        own_words: Mapping[int | str, Mapping[str, str]] | None = None,
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.template = template
@@ -66,6 +69,7 @@ class Stack:
         self._shared = shared
         self._postgres = postgres
         self.s3 = s3
+        self.issuer = issuer
         self._port = port
         self._migrate_with = migrate_with
         self._allowed_hosts = allowed_hosts
@@ -146,6 +150,8 @@ class Stack:
             if server is not None:
                 server.child.check()
         self._gateway.check()
+        if self.issuer is not None:
+            self.issuer.check()
 
     def stop(self) -> None:
         """Stop everything, the last started first."""
@@ -165,6 +171,9 @@ class Stack:
     def _start(self) -> None:
         self._gateway = Gateway(self._port)
         self._stopping.append(self._gateway.close)
+        if self.issuer is not None:
+            self.issuer.start(self._own_pages())
+            self._stopping.append(self.issuer.stop)
         servers = [server for server in (self.s3, self._postgres) if server is not None]
         for server in servers:
             server.begin()
@@ -217,12 +226,15 @@ class Stack:
     def _make_buckets(self) -> None:
         if self.s3 is None:
             return
-        names = (HOST, "localhost")
-        pages = [f"http://{name}:{self._gateway.port}" for name in names]  # the stack's own, on a port of its own
+        pages = self._own_pages()
         storage = self.s3.client()
         for bucket, rules in self.template.buckets.items():
             open_rules = [rule | {"AllowedOrigins": [*rule["AllowedOrigins"], *pages]} for rule in rules]
             s3_server.ensure_bucket(storage, bucket, open_rules)
+
+    def _own_pages(self) -> list[str]:
+        """Return the origins of the stack's own pages."""
+        return [f"http://{name}:{self._gateway.port}" for name in (HOST, "localhost")]
 
     def _migrate(self) -> None:
         if not self._migrate_with:

@@ -13,7 +13,7 @@ from local_aws.cloudformation import Document, as_text
 
 @dataclass(frozen=True)
 class Function:
-    """One Lambda function. `timeout` in seconds, `memory` in MB."""
+    """One Lambda function. `timeout` in seconds, `memory` in MB; `concurrency`: executions at once, None for any."""
 
     name: str
     arn: str
@@ -22,6 +22,7 @@ class Function:
     timeout: float
     memory: int
     environment: dict[str, str]
+    concurrency: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class Route:
 
 @dataclass(frozen=True)
 class Authorizer:
-    """A JWT authorizer: whose tokens, made for whom."""
+    """A JWT authorizer: whose tokens, made for whom, and of which scopes they must have one, if there are any."""
 
     issuer: str
     audience: list[str]
+    scopes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,15 @@ class Template:
             name: Authorizer(
                 issuer=settings["JwtConfiguration"]["issuer"],
                 audience=_listed(settings["JwtConfiguration"]["audience"]),
+                scopes=_listed(settings.get("AuthorizationScopes", [])),
             )
             for name, settings in declared.items()
         }
+
+    @cached_property
+    def stage_variables(self) -> dict[str, str]:
+        """What the API's stage adds to each event."""
+        return {name: as_text(value) for name, value in self._http_api.get("StageVariables", {}).items()}
 
     @cached_property
     def cors(self) -> dict[str, Any] | None:
@@ -178,6 +186,9 @@ class Template:
             timeout=float(properties.get("Timeout", 3)),
             memory=int(properties.get("MemorySize", 128)),
             environment={key: text for key, value in variables.items() if not _is_secret(text := as_text(value))},
+            concurrency=int(properties["ReservedConcurrentExecutions"])
+            if "ReservedConcurrentExecutions" in properties
+            else None,
         )
 
     def _state_machine(self, name: str, properties: dict[str, Any]) -> StateMachine:

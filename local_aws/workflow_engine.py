@@ -28,7 +28,7 @@ from werkzeug.serving import make_server
 from local_aws.cloudformation import ACCOUNT, REGION
 from local_aws.engine_door import EngineDoor
 from local_aws.ports import HOST
-from local_aws.sandboxes import Outcome
+from local_aws.sandboxes import Outcome, Throttled
 from local_aws.template import Function, StateMachine
 
 if TYPE_CHECKING:
@@ -100,10 +100,17 @@ class _LambdaClient:
     """As much of boto3's Lambda client as moto's Task state uses."""
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> dict[str, Any]:  # noqa: N803 - boto3's spelling
-        """Run the function behind the ARN in its stack's sandboxes, if its template's state machines name it."""
+        """Run the function behind the ARN in its stack's sandboxes, if its template's state machines name it.
+
+        Lambda's own refusals are named as Step Functions names them.
+        """
         if known := _functions.get(FunctionName):
             invoke, name = known
-            outcome = invoke(name, json.loads(Payload))
+            try:
+                outcome = invoke(name, json.loads(Payload))
+            except Throttled:
+                error = {"errorType": "Lambda.TooManyRequestsException", "errorMessage": "Rate Exceeded."}
+                outcome = Outcome(name, "", 0, error=error)
         else:
             words = f"No state machine of the template names {FunctionName}."
             outcome = Outcome(FunctionName, "", 0, error={"errorType": "AccessDeniedException", "errorMessage": words})

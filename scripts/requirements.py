@@ -9,8 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LAYERS = ("core", "imaging", "generation", "analytics", "site")
-# The Lambda runtime brings boto3 and botocore; pycparser reads C declarations, which no deployed code has.
-LEFT_OUT = ("boto3", "botocore", "pycparser")
+LEFT_OUT = ("pycparser",)
+"""pycparser reads C declarations, which no deployed code has."""
 
 
 def export(group: str, *, without: tuple[str, ...]) -> str:

@@ -28,6 +28,7 @@ PAGES = {  # address: (page, its section in the navigation)
     "/recorder": ("recorder", "/recorder"),
     "/recordings": ("recordings", "/recordings"),
     "/recordings/{session_id}": ("recording", "/recordings"),
+    "/signed-in": ("signed-in", ""),
     "/docs": ("docs", "/docs"),
 }
 ASK_AGAIN = "no-cache"  # keep it, but ask whether it has changed
@@ -38,18 +39,19 @@ SWAGGER_UI = ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
 async def page(request: Request) -> Response:
     """Serve a page. The browser reads the ids in its address."""
     name, section = PAGES[request.scope["route"].path]
-    return _answer(request, website().page(name, section=section), ASK_AGAIN)
+    return _answer(request, website(_client_id(request)).page(name, section=section), ASK_AGAIN)
 
 
 async def static(request: Request) -> Response:
     """Serve a script, style or picture, with or without the version in front."""
     path: str = request.path_params["path"]
     version, _, versioned = path.partition("/")
-    if file := website().files.get(path):
+    site = website(_client_id(request))
+    if file := site.files.get(path):
         return _answer(request, file, ASK_AGAIN)
-    if file := website().files.get(versioned):
+    if file := site.files.get(versioned):
         # A page of another release gets what there is now, but must not keep it under that name.
-        return _answer(request, file, FOR_EVER if version == website().version else ASK_AGAIN)
+        return _answer(request, file, FOR_EVER if version == site.version else ASK_AGAIN)
     raise HTTPException(404)
 
 
@@ -62,7 +64,7 @@ async def swagger_ui(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """Serve the API document."""
-    return _answer(request, _openapi(), ASK_AGAIN)
+    return _answer(request, _openapi(website(_client_id(request))), ASK_AGAIN)
 
 
 async def refused(request: Request, error: Exception) -> Response:
@@ -72,20 +74,29 @@ async def refused(request: Request, error: Exception) -> Response:
         return JSONResponse({"error": "Not found.", "code": "NOT_FOUND"}, 404)
     if status != 404 or request.url.path.startswith("/web/"):
         return PlainTextResponse("Not found" if status == 404 else "Method not allowed", status)
-    missing = website().page("not-found")
+    missing = website(_client_id(request)).page("not-found")
     return Response(missing.content, 404, media_type=missing.media_type)
 
 
 @cache
-def website() -> Website:
-    """Read at the first request: importing needs no setting."""
+def website(client_id: str) -> Website:
+    """Read at the first request: importing needs no setting. `client_id` is the pages' own at the issuer."""
     head = meta("posthog", key=settings.posthog_api_key, host=settings.posthog_host) if settings.posthog_api_key else ""
+    if settings.oidc_issuer and client_id:
+        scope, resource = settings.oidc_scope, settings.oidc_resource
+        head += meta("sign-in", issuer=settings.oidc_issuer, client=client_id, scope=scope, resource=resource)
     return Website(Path(settings.web_directory), head)
 
 
+def _client_id(request: Request) -> str:
+    """Return the pages' client at the issuer; that of the stack's own user pool comes with the API's stage."""
+    stage_variables = request.scope["aws.event"].get("stageVariables") or {}
+    return settings.oidc_client_id or stage_variables.get("userPoolClient", "")
+
+
 @cache
-def _openapi() -> File:
-    return website().read("openapi.json")
+def _openapi(site: Website) -> File:
+    return site.read("openapi.json")
 
 
 @cache
@@ -135,7 +146,7 @@ def _security_headers() -> dict[str, str]:
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "connect-src": f"'self' {bucket} {analytics}".rstrip(),
+        "connect-src": " ".join(filter(None, ["'self'", bucket, analytics, *_issuer_origins()])),
         "img-src": f"'self' blob: data: {bucket}",
         "media-src": f"'self' blob: {bucket}",
         "base-uri": "'none'",
@@ -150,6 +161,13 @@ def _security_headers() -> dict[str, str]:
         "strict-transport-security": "max-age=63072000; includeSubDomains",
         "x-content-type-options": "nosniff",
     }
+
+
+def _issuer_origins() -> list[str]:
+    """Return where the pages ask for tokens: Cognito, for one, describes itself elsewhere than it answers."""
+    if not settings.oidc_issuer:
+        return []
+    return list(dict.fromkeys(filter(None, [_origin(settings.oidc_issuer), settings.oidc_endpoint_origin])))
 
 
 def _bucket_origins() -> list[str]:

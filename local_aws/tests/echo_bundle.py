@@ -15,7 +15,11 @@ SHARED = BUNDLE / "shared"
 # By which names the bundle's API may be called beside this machine's.
 OTHER_HOSTS = ("x", "api.example.com")
 # What the bundle adds to the API's own answers.
-OWN_WORDS = {401: {"code": "UNAUTHORIZED"}, 413: {"code": "TOO_LARGE"}}
+OWN_WORDS: dict[int | str, dict[str, str]] = {
+    401: {"code": "UNAUTHORIZED"},
+    413: {"code": "TOO_LARGE"},
+    "insufficient_scope": {"code": "FORBIDDEN"},
+}
 
 
 @dataclass(frozen=True)

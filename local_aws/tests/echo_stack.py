@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from local_aws.issuer import Issuer
+from local_aws.ports import free_port
 from local_aws.postgres import Postgres
 from local_aws.s3_server import S3Server
 from local_aws.stack import Stack
@@ -23,6 +25,7 @@ def main() -> None:
         shared=SHARED,
         postgres=Postgres(directory / "postgres", durable=False),
         s3=S3Server(directory / "s3"),
+        issuer=Issuer(free_port(), client_id="pages", scopes=[]),
         port=0,
         auth_bypass=True,
         schedule_seconds=0,

@@ -161,7 +161,7 @@ def test_every_listener_refuses_who_was_not_told(running: Running, execution: st
                 assert "private" not in answer.text, what
             if port in (own, running.port_of("AWS_ENDPOINT_URL_SFN")):
                 assert "access-control-allow-origin" not in answer.headers, what
-    assert tried > 5 * len(KNOCKS)  # gateway, engine, and SeaweedFS's five
+    assert tried > 6 * len(KNOCKS)  # gateway, issuer, engine, and SeaweedFS's five
 
     assert running.storage().get_object(Bucket=BUCKET, Key=KEY)["Body"].read() == b"mine"
     listed = running.storage().list_objects_v2(Bucket=BUCKET)["Contents"]

@@ -74,6 +74,10 @@ def test_an_event_has_the_fields_of_payload_format_2(http_echo: httpx.Client) ->
     assert "authorizer" not in context
 
 
+def test_the_stage_s_variables_are_in_every_event(http_echo: httpx.Client) -> None:
+    assert http_echo.get("/echo").json()["event"]["stageVariables"] == {"release": "dev"}
+
+
 def test_what_a_request_does_not_have_is_not_in_its_event(http_echo: httpx.Client) -> None:
     event = event_of(http_echo.get("/echo"))
     assert not {"body", "cookies", "pathParameters", "queryStringParameters"} & event.keys()

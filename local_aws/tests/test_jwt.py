@@ -210,6 +210,37 @@ def test_the_bypass_does_not_forgive_a_bad_token(serve_echo: Callable[..., Echo]
     assert claims["sub"] == "user-1"
 
 
+# Scopes
+
+
+@pytest.mark.parametrize("claims", [{}, {"scope": ""}, {"scope": "openid echo/readonly"}, {"scp": ["openid"]}])
+def test_a_good_token_without_a_required_scope_is_forbidden(
+    serve_echo: Callable[..., Echo], issuer: Issuer, claims: dict[str, Any]
+) -> None:
+    """As an ID token is: its audience is the client, and it carries no scope."""
+    with serve_echo(JwtIssuer=issuer.url, JwtScopes="echo/read,echo/write").client() as client:
+        refused = ask(client, issuer.token(**claims))
+    assert refused.status_code == 403
+    assert refused.json() == {"message": "Forbidden", "code": "FORBIDDEN"}
+    assert refused.headers["www-authenticate"] == (
+        'Bearer scope="echo/read echo/write" error="insufficient_scope"'
+        ' error_description="expected scopes: [echo/read echo/write]"'
+    )
+
+
+@pytest.mark.parametrize("claims", [{"scope": "openid echo/write"}, {"scp": ["echo/read"]}])
+def test_one_of_the_required_scopes_is_enough(
+    serve_echo: Callable[..., Echo], issuer: Issuer, claims: dict[str, Any]
+) -> None:
+    with serve_echo(JwtIssuer=issuer.url, JwtScopes="echo/read,echo/write").client() as client:
+        assert ask(client, issuer.token(**claims)).status_code == 200
+
+
+def test_a_bad_token_is_no_matter_of_scope(serve_echo: Callable[..., Echo], issuer: Issuer) -> None:
+    with serve_echo(JwtIssuer=issuer.url, JwtScopes="echo/read").client() as client:
+        assert_refused(ask(client, issuer.token(OTHER_KEY)))
+
+
 def test_routes_without_an_authorizer_look_at_no_token(guarded: httpx.Client) -> None:
     response = guarded.get("/echo", headers={"Authorization": "Bearer nonsense"})
     assert response.status_code == 200

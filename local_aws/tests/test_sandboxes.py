@@ -6,13 +6,14 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from local_aws.sandboxes import REQUEST_LIMIT, EventTooLarge, Outcome, Sandboxes, SandboxesStopped
+from local_aws.sandboxes import REQUEST_LIMIT, EventTooLarge, Outcome, Sandboxes, SandboxesStopped, Throttled
 from local_aws.template import Template
 from local_aws.tests.echo_bundle import BUNDLE, SHARED, wait_for_calls
 
@@ -168,6 +169,22 @@ def test_invocations_at_once_run_in_sandboxes_of_their_own(own_sandboxes: Sandbo
         seconds = time.monotonic() - begun
     assert len({outcome.payload["pid"] for outcome in outcomes}) == 4
     assert seconds < 3
+
+
+def test_more_than_the_reserved_concurrency_is_refused(echo_template: Template, tmp_path: Path) -> None:
+    functions = {"EchoFunction": replace(echo_template.functions["EchoFunction"], concurrency=2)}
+    sandboxes = Sandboxes(functions, {}, log=tmp_path / "log", shared=SHARED)
+    told = {"do": "sleep", "seconds": 1, "journal": str(tmp_path / "journal")}
+    try:
+        with ThreadPoolExecutor(2) as threads:
+            running = [threads.submit(sandboxes.invoke, "EchoFunction", told) for _ in range(2)]
+            wait_for_calls(tmp_path / "journal", 2)
+            with pytest.raises(Throttled, match="reserved concurrency of 2"):
+                sandboxes.invoke("EchoFunction", {})
+            assert all(future.result().error is None for future in running)
+        assert facts(sandboxes)["calls"] == 2
+    finally:
+        sandboxes.stop()
 
 
 def test_answers_find_their_callers(own_sandboxes: Sandboxes) -> None:

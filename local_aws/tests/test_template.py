@@ -30,6 +30,24 @@ def test_parameters_choose_between_branches() -> None:
     assert template.functions["EchoFunction"].memory == 1024
 
 
+@pytest.mark.parametrize(("most", "concurrency"), [(None, None), ("3", 3)])
+def test_reserved_concurrency_follows_a_parameter(tmp_path: Path, most: str | None, concurrency: int | None) -> None:
+    file = tmp_path / "template.yaml"
+    file.write_text("""
+        Parameters: {Most: {Type: Number, Default: 0}}
+        Conditions: {Bounded: !Not [!Equals [!Ref Most, 0]]}
+        Resources:
+          F:
+            Type: AWS::Serverless::Function
+            Properties:
+              CodeUri: f
+              Handler: f.f
+              ReservedConcurrentExecutions: !If [Bounded, !Ref Most, !Ref AWS::NoValue]
+    """)
+    template = Template(file, "shop", {"Most": most} if most else {})
+    assert template.functions["F"].concurrency == concurrency
+
+
 def test_physical_names_can_be_given() -> None:
     template = Template(TEMPLATE, physical_names={"Bucket": "my-bucket"})
     assert template.functions["EchoFunction"].environment["BUCKET"] == "my-bucket"
@@ -46,6 +64,12 @@ def test_the_authorizer_takes_issuer_and_audience_from_the_parameters() -> None:
     template = Template(TEMPLATE, parameters={"JwtIssuer": "https://i.example.com", "JwtAudience": "a,b"})
     authorizer = template.authorizers["SignedIn"]
     assert (authorizer.issuer, authorizer.audience) == ("https://i.example.com", ["a", "b"])
+
+
+def test_the_authorizer_requires_scopes_where_the_template_names_any(echo_template: Template) -> None:
+    assert echo_template.authorizers["SignedIn"].scopes == []
+    strict = Template(TEMPLATE, parameters={"JwtScopes": "echo/read,echo/write"})
+    assert strict.authorizers["SignedIn"].scopes == ["echo/read", "echo/write"]
 
 
 def test_schedules_of_both_kinds(echo_template: Template) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from local_aws.sandboxes import Sandboxes
+from local_aws.sandboxes import Outcome, Sandboxes, Throttled
 from local_aws.template import Template
 from local_aws.workflow_engine import WorkflowEngine
 
@@ -88,6 +88,19 @@ def test_an_error_without_retries_is_caught_at_once_with_its_cause(machine: Mach
 def test_a_function_that_dies_is_caught_as_an_exit(machine: Machine) -> None:
     output = machine.run("died", do="crash")
     assert (output["caught"], output["error"]["Error"]) == ("otherwise", "Runtime.ExitError")
+
+
+def test_a_throttled_task_is_named_as_step_functions_names_it(echo_template: Template) -> None:
+    def refuse(name: str, event: Any) -> Outcome:
+        raise Throttled(name)
+
+    busy = Template(echo_template.file, "echo-busy")
+    engine = WorkflowEngine(busy.state_machines, busy.functions, refuse).start()
+    try:
+        output = Machine(engine, busy.state_machines[0].arn).run("throttled")
+    finally:
+        engine.stop()
+    assert (output["caught"], output["error"]["Error"]) == ("otherwise", "Lambda.TooManyRequestsException")
 
 
 def test_a_task_past_its_time_out_is_given_up(machine: Machine) -> None:

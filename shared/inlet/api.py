@@ -160,6 +160,11 @@ class Resolver:
         return self.powertools.current_event.raw_event
 
     @property
+    def context(self) -> Any:
+        """The invocation's Lambda context."""
+        return self.powertools.lambda_context
+
+    @property
     def body(self) -> bytes:
         """The request's body."""
         return request_body.content(self.event)

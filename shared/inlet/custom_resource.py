@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from inlet.logs import redact
+from inlet import background
 
 _TIMEOUT_SECONDS = 10
 _REASON_CHARACTERS = 1_000  # the whole answer may have 4,096 bytes
@@ -23,15 +23,14 @@ def is_request(event: dict[str, Any]) -> bool:
 def answer(event: dict[str, Any], work: Callable[[], object]) -> None:
     """Do the work of a creation or an update, and tell CloudFormation how it went. A deletion has nothing to do.
 
-    The outcome of failed work is the stack's to show: in the reason stand the error's words, without what is secret.
+    The stack shows the reason of a failure: what leaves a background function is fit for that.
     """
     outcome = {"Status": "SUCCESS"}
     if event["RequestType"] != "Delete":
         try:
-            work()
+            background.function(lambda *_: work())(event, None)
         except Exception as error:  # noqa: BLE001 - whatever it is, CloudFormation would wait for an hour
-            reason = redact(f"{type(error).__name__}: {error}")
-            outcome = {"Status": "FAILED", "Reason": reason[:_REASON_CHARACTERS]}
+            outcome = {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]}
     identity = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}
     # One name for its whole life: another one would have CloudFormation delete the former.
     identity["PhysicalResourceId"] = event.get("PhysicalResourceId", event["LogicalResourceId"])

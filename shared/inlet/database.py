@@ -9,6 +9,7 @@ No psycopg exception leaves this module. A lost, refused or read-only connection
 other is a bug, a `StatementFailed`: Postgres' own words may quote a row, so only the primary message is kept.
 """
 
+import re
 import select
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -28,9 +29,12 @@ type Parameters = Mapping[str, Any]
 # A server that lost its primary's role stays readable, and psycopg counts what it says as an internal error.
 _BROKEN = (psycopg.OperationalError, psycopg.InterfaceError, ReadOnlySqlTransaction)
 _RETRY_PAUSE_SECONDS = 0.1
+_WHY_NOT_CONNECTED = re.compile(
+    r"FATAL: .{1,200}|Connection refused|connection timeout expired|failed to resolve host|certificate verify failed"
+)
 # Seconds, not minutes, until a peer that vanished without a word is given up: unanswered data, then a silent line.
 _LIVELINESS: dict[str, Any] = {
-    "connect_timeout": 5,
+    "connect_timeout": 4,  # for each address that the name has
     "tcp_user_timeout": 5_000,  # milliseconds
     "keepalives_idle": 5,
     "keepalives_interval": 2,
@@ -100,6 +104,17 @@ def without_rows() -> Iterator[None]:
         constraint = f" ({error.diag.constraint_name})" if error.diag.constraint_name else ""
         words = error.diag.message_primary or type(error).__name__
         raise StatementFailed(f"{type(error).__name__}: {words}{constraint}") from None
+
+
+def is_postgres_own(error: BaseException) -> bool:
+    """Tell whether an error's words are those of Postgres or its driver, which may quote a row or an address."""
+    return isinstance(error, psycopg.Error)
+
+
+def why_not_connected(error: Exception) -> str:
+    """Return why no connection was made, in words that hold no piece of an address; empty where none says so."""
+    why = _WHY_NOT_CONNECTED.search(str(error)) if isinstance(error, psycopg.OperationalError) else None
+    return why[0] if why else ""
 
 
 def _connection() -> Connection:

@@ -9,6 +9,6 @@ def attempt(key: str) -> None:
     """Delete an object that `object_deletions` lists. Never fails; gives up after five seconds."""
     try:
         storage.delete(key, patiently=False)
-        object_deletions_table.done(key)
+        object_deletions_table.done([key])
     except DependencyUnavailable as error:
         logger.warning("deletion left to the sweeper", extra={"reason": str(error)})

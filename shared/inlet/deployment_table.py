@@ -1,7 +1,7 @@
 """The `deployment` table: which stage, bucket and state machines a database belongs to.
 
-Whoever comes first claims the database. Another stack's migrations and scheduled functions refuse it: they would look
-for its files in the wrong bucket, miss them there, and delete the rows.
+The first stack that migrates a database claims it. Another one's migrations and scheduled functions refuse it: they
+would look for its files in the wrong bucket, miss them there, and delete the rows.
 """
 
 from typing import Any
@@ -10,55 +10,45 @@ import psycopg
 from psycopg.rows import dict_row
 
 from inlet import database
+from inlet.errors import InletError
 from inlet.settings import settings
 
 type Connection = psycopg.Connection[Any]
 
 
-class ForeignDatabase(Exception):
+class ForeignDatabase(InletError):
     """The database belongs to another stack."""
 
 
 _EXISTS = "SELECT to_regclass('deployment') IS NOT NULL"
 _READ = "SELECT stage, bucket FROM deployment"
 _CLAIM = """
-WITH claimed AS (
-    INSERT INTO deployment (stage, bucket, state_machines) VALUES (%(stage)s, %(bucket)s, %(state_machines)s)
-    ON CONFLICT DO NOTHING
-    RETURNING stage, bucket
-)
-SELECT * FROM claimed UNION ALL SELECT stage, bucket FROM deployment LIMIT 1
+INSERT INTO deployment (stage, bucket, state_machines) VALUES (%(stage)s, %(bucket)s, %(state_machines)s)
+ON CONFLICT (only_row) DO UPDATE SET state_machines = excluded.state_machines
 """
 
 
 def refuse_foreign() -> None:
-    """Raise `ForeignDatabase` unless this stack owns the database, or claims it now. Takes one round trip."""
-    _compare(database.fetch_one(_CLAIM, _own()))
+    """Raise `ForeignDatabase` where another stack has claimed the database. Takes one round trip."""
+    _compare(database.fetch_one(_READ, {}))
 
 
 def refuse_foreign_before_migrating(connection: Connection) -> None:
-    """Do as `refuse_foreign` on a connection to a database that may have no tables yet; claim nothing."""
+    """Do as `refuse_foreign` on a connection to a database that may have no tables yet."""
     if _exists(connection):
         _compare(connection.cursor(row_factory=dict_row).execute(_READ).fetchone())
 
 
 def claim(connection: Connection) -> None:
-    """Claim a migrated database for this stack, unless it is claimed already."""
+    """Claim a migrated database that is nobody else's, and note today's state machines."""
     if _exists(connection):
-        connection.execute(_CLAIM, _own())
+        own = {"stage": settings.stage, "bucket": settings.bucket, "state_machines": [settings.state_machine_arn]}
+        connection.execute(_CLAIM, own)
 
 
 def _exists(connection: Connection) -> bool:
     row = connection.execute(_EXISTS).fetchone()
     return bool(row and row[0])
-
-
-def _own() -> dict[str, Any]:
-    return {
-        "stage": settings.stage,
-        "bucket": settings.bucket,
-        "state_machines": [settings.state_machine_arn],
-    }
 
 
 def _compare(owner: dict[str, Any] | None) -> None:

@@ -370,6 +370,12 @@ class GenerationOverBudget(StageError):
     message = "Today's model calls are used up."
 
 
+class GenerationNotConfigured(StageError):
+    """A setting of the image model is missing or cannot be used. No call was made; it waits until somebody mends it."""
+
+    message = "The image model is not configured."
+
+
 class GenerationMisconfigured(StageError):
     """The image model refused our key, model name or request: retrying cannot help."""
 
@@ -392,6 +398,10 @@ class DatabaseUnavailable(DependencyUnavailable):
 
 class StorageUnavailable(DependencyUnavailable):
     """The bucket does not answer."""
+
+
+class ObjectContended(StorageUnavailable):
+    """Another write, or a deletion, of the same key is under way: the bucket cannot tell yet who is first."""
 
 
 class WorkflowUnavailable(DependencyUnavailable):

@@ -3,6 +3,8 @@
 The statement that drops an object's row notes its key here, and the sweeper deletes it. So no object is orphaned.
 """
 
+from collections.abc import Sequence
+
 from inlet import database
 
 RETRY_SECONDS = 300
@@ -17,10 +19,10 @@ RETURNING key
 _DONE = """
 WITH kept AS (
     UPDATE object_deletions SET not_before = writable_until, writable_until = NULL
-     WHERE key = %(key)s AND writable_until > now()
+     WHERE key = ANY(%(keys)s) AND writable_until > now()
     RETURNING key
 )
-DELETE FROM object_deletions WHERE key = %(key)s AND NOT EXISTS (SELECT FROM kept)
+DELETE FROM object_deletions WHERE key = ANY(%(keys)s) AND key NOT IN (SELECT key FROM kept)
 """
 
 _NOTE = """
@@ -33,9 +35,9 @@ def due(limit: int) -> list[str]:
     return [row["key"] for row in database.fetch_all(_DUE, {"limit": limit, "retry": RETRY_SECONDS})]
 
 
-def done(key: str) -> None:
-    """Record that the object is deleted. If a PUT signed earlier could still land, its key is due once more after."""
-    database.execute(_DONE, {"key": key})
+def done(keys: Sequence[str]) -> None:
+    """Record that objects are deleted. Where a PUT signed earlier could still land, the key is due once more after."""
+    database.execute(_DONE, {"keys": keys})
 
 
 def note(key: str) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 import psycopg
 from psycopg.errors import LockNotAvailable
 
+from inlet.errors import InletError
+
 LOCK = 0x696E6C6574  # "inlet"
 LOCK_SECONDS = 60
 # A migration that waits for a table makes everybody behind it wait: it gives up soon, and comes again.
@@ -16,6 +18,8 @@ TABLE_TRIES = 10
 TABLE_PAUSE_SECONDS = 3.0
 
 _TABLE_WAIT = "SET LOCAL lock_timeout = '5s'"
+OLDEST_SERVER = 14
+"""The first major version of Postgres that has all the statements use: `date_bin`, for one."""
 
 _CREATE = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -25,8 +29,19 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
 type Connection = psycopg.Connection[Any]
 
 
-class MigrationsBusy(Exception):
+class MigrationsBusy(InletError):
     """Another migration, or a long query, was in the way for too long."""
+
+
+class PostgresTooOld(InletError):
+    """The server lacks what the statements need."""
+
+
+def require_version(connection: Connection) -> None:
+    """Raise `PostgresTooOld` in words for whoever deploys, before anything is changed."""
+    major = connection.info.server_version // 10_000
+    if major < OLDEST_SERVER:
+        raise PostgresTooOld(f"Inlet needs Postgres {OLDEST_SERVER} or newer; this server is {major}.")
 
 
 def lock(connection: Connection) -> None:

@@ -172,6 +172,31 @@ class Settings:
         return _optional("WEB_DIRECTORY", "/opt")
 
     @cached_property
+    def oidc_issuer(self) -> str | None:
+        """Where people sign in; unset: the pages offer no sign-in."""
+        return _optional("OIDC_ISSUER") or None
+
+    @cached_property
+    def oidc_client_id(self) -> str | None:
+        """The pages' public client at the issuer; unset for the stack's own user pool, whose stage variable has it."""
+        return _optional("OIDC_CLIENT_ID") or None
+
+    @cached_property
+    def oidc_scope(self) -> str:
+        """What the pages ask the issuer for."""
+        return _optional("OIDC_SCOPE", "openid")
+
+    @cached_property
+    def oidc_resource(self) -> str:
+        """The resource indicator (RFC 8707) that the pages send; empty: none."""
+        return _optional("OIDC_RESOURCE")
+
+    @cached_property
+    def oidc_endpoint_origin(self) -> str:
+        """Origin of the issuer's token endpoint; empty: the issuer's own."""
+        return _optional("OIDC_ENDPOINT_ORIGIN")
+
+    @cached_property
     def auth_bypass(self) -> bool:
         """Local stage only: `dev_user_sub` is the user of every request without a token."""
         return self._local_only("AUTH_BYPASS")

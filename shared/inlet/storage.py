@@ -13,18 +13,26 @@ No botocore exception leaves these modules. They raise `ObjectMissing`, `ObjectE
 
 import base64
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from inlet.errors import MultipartUploadGone, ObjectExists, ObjectMissing, PartsRefused, StorageUnavailable
+from inlet.errors import (
+    MultipartUploadGone,
+    ObjectContended,
+    ObjectExists,
+    ObjectMissing,
+    PartsRefused,
+    StorageUnavailable,
+)
 from inlet.headers import bare_etag
 from inlet.settings import settings
 
@@ -33,6 +41,8 @@ if TYPE_CHECKING:
 
 PUT_SECONDS = 15 * 60
 GET_SECONDS = 15 * 60
+DELETED_AT_ONCE = 1000
+"""How many objects S3 deletes at most in one call."""
 _CHUNK_BYTES = 1024 * 1024
 
 
@@ -55,9 +65,12 @@ class SignedRequest:
 
 
 @cache
-def client(*, attempts: int = 3, read_timeout: int = 10) -> "S3Client":
-    """Return the S3 client, made on first use: importing this module needs no setting and opens no connection."""
-    return boto3.client(
+def client(*, attempts: int = 2, read_timeout: int = 6) -> "S3Client":
+    """Return the S3 client, made on first use: importing this module needs no setting and opens no connection.
+
+    A bucket that stalls is given up in 17 seconds at most, long before Lambda would end the function.
+    """
+    made = boto3.client(
         "s3",
         endpoint_url=settings.s3_endpoint_url,
         region_name=settings.s3_region,
@@ -76,6 +89,19 @@ def client(*, attempts: int = 3, read_timeout: int = 10) -> "S3Client":
             s3={"addressing_style": "path" if settings.s3_endpoint_url else "virtual"},
         ),
     )
+    made.meta.events.register("before-call.s3.DeleteObjects", _add_content_md5)
+    return made
+
+
+def looking() -> "S3Client":
+    """Return the client for looking into a file while its sender waits: one that stalls is given up in 11 seconds."""
+    return client(attempts=2, read_timeout=3)
+
+
+def _add_content_md5(params: dict[str, Any], **_: Any) -> None:
+    """Add the digest that some servers want of this one call: they do not know the SDK's own, which S3 takes too."""
+    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
 
 
 def presign_put(key: str, *, content_type: str, size: int | None = None, sha256: str | None = None) -> SignedRequest:
@@ -134,7 +160,7 @@ def read(key: str, *, etag: str | None = None) -> bytes:
 def read_head(key: str, length: int) -> tuple[StoredObject, bytes]:
     """Return what the bucket has under `key` and its first `length` bytes, in one call. Raise `ObjectMissing`."""
     with translated():
-        answer = client().get_object(Bucket=settings.bucket, Key=key, Range=f"bytes=0-{length - 1}")
+        answer = looking().get_object(Bucket=settings.bucket, Key=key, Range=f"bytes=0-{length - 1}")
         size = int(answer["ContentRange"].rpartition("/")[2])
         return StoredObject(bare_etag(answer["ETag"]), size, answer.get("ContentType", "")), answer["Body"].read()
 
@@ -145,7 +171,7 @@ def read_head_and_sha256(key: str, length: int) -> tuple[StoredObject, bytes, st
     Takes the bucket's own digest where it keeps one of the whole object; else streams the object.
     """
     with translated():
-        answer = client().get_object(Bucket=settings.bucket, Key=key, ChecksumMode="ENABLED")
+        answer = looking().get_object(Bucket=settings.bucket, Key=key, ChecksumMode="ENABLED")
         stored = StoredObject(bare_etag(answer["ETag"]), answer["ContentLength"], answer.get("ContentType", ""))
         with closing(answer["Body"]) as body:
             beginning = body.read(length)
@@ -159,12 +185,22 @@ def read_head_and_sha256(key: str, length: int) -> tuple[StoredObject, bytes, st
 
 
 def put_once(key: str, content: bytes, content_type: str) -> bool:
-    """Store under a fresh key. Return False if the key was taken: then the earlier bytes stand."""
-    try:
+    """Store under a fresh key. Return False if the key was taken: then the earlier bytes stand.
+
+    Where another write or a deletion of the key is under way, S3 knows no answer yet, and is asked once more.
+    """
+
+    def put() -> None:
         with translated():
             client().put_object(
                 Bucket=settings.bucket, Key=key, Body=content, ContentType=content_type, IfNoneMatch="*"
             )
+
+    try:
+        try:
+            put()
+        except ObjectContended:
+            put()
     except ObjectExists:
         return False
     return True
@@ -176,13 +212,22 @@ def delete(key: str, *, patiently: bool = True) -> None:
         (client() if patiently else client(attempts=1, read_timeout=3)).delete_object(Bucket=settings.bucket, Key=key)
 
 
+def delete_many(keys: Sequence[str]) -> set[str]:
+    """Delete up to `DELETED_AT_ONCE` objects, in one call. Return the keys that the bucket refused to delete."""
+    objects: Any = [{"Key": key} for key in keys]
+    with translated():
+        answer = client().delete_objects(Bucket=settings.bucket, Delete={"Objects": objects, "Quiet": True})
+    return {refused["Key"] for refused in answer.get("Errors", [])}
+
+
 def delete_all(prefix: str) -> None:
-    """Delete every object whose key begins with `prefix`."""
+    """Delete every object whose key begins with `prefix`. Raise `StorageUnavailable` if any is still there."""
     with translated():
         pages = client().get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-    for key in keys:
-        delete(key)
+    for batch in batched(keys, DELETED_AT_ONCE, strict=False):
+        if refused := delete_many(batch):
+            raise StorageUnavailable(f"Storage refused to delete {len(refused)} objects")
 
 
 def presigned(
@@ -214,6 +259,7 @@ def translated() -> Iterator[None]:
         if status == 412:
             writing = error.operation_name in ("PutObject", "CompleteMultipartUpload")
             raise (ObjectExists if writing else ObjectMissing) from error
-        raise StorageUnavailable(f"Storage refused {error.operation_name}: {code or status}") from error
+        kind = ObjectContended if code == "ConditionalRequestConflict" else StorageUnavailable
+        raise kind(f"Storage refused {error.operation_name}: {code or status}") from error
     except (BotoCoreError, OSError) as error:
         raise StorageUnavailable(f"Storage does not answer: {type(error).__name__}") from error

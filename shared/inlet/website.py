@@ -11,7 +11,7 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 
-FOLDERS = ("app", "client")
+FOLDERS = ("app", "client", "vendor")
 """What is public beside the pages. On Lambda the layers' own folders lie next to these."""
 
 MEDIA_TYPES = {

@@ -31,7 +31,7 @@ def client() -> "SFNClient":
         region_name=settings.state_machine_arn.split(":")[3],
         aws_access_key_id="local" if local else None,
         aws_secret_access_key="local" if local else None,
-        config=Config(retries={"mode": "standard", "max_attempts": 3}, connect_timeout=1, read_timeout=3),
+        config=Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3),
     )
 
 
@@ -54,11 +54,14 @@ def start(upload_id: str, attempt: int) -> None:
                 raise
 
 
-def status(upload_id: str, attempt: int) -> str | None:
-    """Return RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE, or None if it was never started."""
+def status(execution: str) -> str | None:
+    """Return RUNNING, SUCCEEDED, FAILED, TIMED_OUT, ABORTED or PENDING_REDRIVE, or None if there is no such execution.
+
+    `execution` is its ARN, as the row keeps it: a state machine may have been replaced since.
+    """
     with _translated():
         try:
-            return client().describe_execution(executionArn=execution_arn(upload_id, attempt))["status"]
+            return client().describe_execution(executionArn=execution)["status"]
         except ClientError as error:
             if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
                 return None

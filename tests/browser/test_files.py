@@ -312,21 +312,3 @@ def test_the_daily_limit_is_told_with_its_end(
     page.get_by_role("button", name="Send 3 files").click()
     words = re.compile(r"You have reached the limit for now\. You can go on (on \w+ )?at 0[12]:00\.")  # UTC midnight
     expect(page.locator("#error")).to_have_text(words)
-
-
-def test_strangers_are_asked_to_sign_in(
-    new_page: Callable[..., Page],
-    traffic: Traffic,
-    start_stack: Callable[..., LocalStack],
-    examine: Callable[[Page, str], None],
-) -> None:
-    closed = start_stack(AUTH_BYPASS="false")
-    page = new_page(base_url=closed.url)
-    page.goto("/recordings")
-    expect(page.get_by_role("heading", name="Please sign in")).to_be_visible()
-    expect(page.get_by_label("Access token")).to_be_focused()
-    examine(page, "sign-in")
-    page.get_by_label("Access token").fill("a.b.c")
-    page.keyboard.press("Enter")
-    expect(page.get_by_label("Access token")).to_be_empty()
-    assert [call.headers.get("authorization") for call in traffic.calls("/api/sessions")] == [None, "Bearer a.b.c"]

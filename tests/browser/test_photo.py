@@ -331,6 +331,41 @@ def test_polling_slows_down_when_nobody_looks_and_while_the_network_fails(page: 
     expect(page.locator("#trouble")).to_be_empty()
 
 
+def test_who_waits_in_line_is_told(page: Page, jpeg: Path) -> None:
+    """A stage that finds no concurrency left has not begun; its job stays where it was."""
+    answer: dict[str, Any] = {"status": "processing", "stage": None, "progress": 0, "resultId": None}
+
+    def status(route: Route) -> None:
+        etag = f'"{answer["progress"]}"'
+        if route.request.headers.get("if-none-match") == etag:
+            return route.fulfill(status=304, headers={"etag": etag})
+        body = answer | {"success": True, "updatedAt": "2026-01-01T00:00:00Z"}
+        return route.fulfill(json=body, headers={"etag": etag})
+
+    def run_for(seconds: int) -> None:
+        for _ in range(seconds * 2):  # in steps, so that each answer arrives before the next timer
+            page.clock.run_for(500)
+            page.wait_for_timeout(10)
+
+    page.clock.install()
+    page.route("**/api/status/*", status)
+    send(page, jpeg)
+    job_of(page)
+    lead = page.locator("#job-lead")
+    run_for(15)
+    expect(lead).to_contain_text("about a minute")
+    run_for(10)
+    expect(lead).to_contain_text("waits in line")
+
+    answer |= {"stage": "generating", "progress": 30}
+    run_for(5)
+    expect(lead).to_contain_text("about a minute")
+    page.clock.fast_forward(150_000)
+    expect(lead).to_contain_text("about a minute")
+    page.clock.fast_forward(30_000)
+    expect(lead).to_contain_text("waits in line")
+
+
 def test_the_keyboard_is_enough(page: Page, jpeg: Path) -> None:
     page.goto("/")
     focused = "document.activeElement.id || document.activeElement.textContent.trim()"

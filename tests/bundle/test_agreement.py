@@ -294,8 +294,10 @@ class TestStages:
         assert shown == STAGES
 
 
-WAITS = {"GenerationQueued", "GenerationOverBudget"}
-"""Errors of a call that must wait for its turn, or for the next day."""
+WAITS = {"GenerationQueued", "GenerationOverBudget", "GenerationNotConfigured"}
+"""Errors of a call that must wait for its turn, for the next day, or for whoever mends our settings."""
+THROTTLED = "Lambda.TooManyRequestsException"
+"""What Lambda answers when a function, or the account, has no concurrency left."""
 
 
 class TestStateMachine:
@@ -312,7 +314,7 @@ class TestStateMachine:
 
     def test_error_names_are_classes(self) -> None:
         named = {error for state in TASKS.values() for retrier in state["Retry"] for error in retrier["ErrorEquals"]}
-        assert named - {"States.ALL"} == STAGE_ERRORS, "each stage error is retried, or not, on purpose"
+        assert named - {"States.ALL", THROTTLED} == STAGE_ERRORS, "each stage error is retried, or not, on purpose"
         assert errors.PUBLIC_STAGE_ERRORS <= STAGE_ERRORS
 
     @pytest.mark.parametrize("name", TASKS)
@@ -332,7 +334,7 @@ class TestStateMachine:
         imports = source.imported_modules(handler(f"ImageStages{name}Function"))
         assert ("ImageRejected" in final) == ("inlet.imaging" in imports)
         if name == "Generate":
-            assert retried == {"GenerationTimedOut", "GenerationUnavailable", "States.ALL"} | WAITS
+            assert retried == {"GenerationTimedOut", "GenerationUnavailable", "States.ALL", THROTTLED} | WAITS
             assert {error for error in STAGE_ERRORS if error.startswith("Generation")} <= final | retried
 
     @pytest.mark.parametrize("name", TASKS)
@@ -355,13 +357,22 @@ class TestStateMachine:
             for retrier in state["Retry"]:
                 if retrier["MaxAttempts"] > 1:
                     assert retrier["JitterStrategy"] == "FULL"
-                    assert retrier["MaxDelaySeconds"] <= (3600 if set(retrier["ErrorEquals"]) <= WAITS else 60)
+                    waits = set(retrier["ErrorEquals"]) <= WAITS | {THROTTLED}
+                    assert retrier["MaxDelaySeconds"] <= (3600 if waits else 60)
+
+    @pytest.mark.parametrize("name", TASKS)
+    def test_a_task_without_concurrency_waits_in_line_for_hours(self, name: str) -> None:
+        """Before the others: the first retrier that names an error, or States.ALL, is the only one that is asked."""
+        first = TASKS[name]["Retry"][0]
+        assert first["ErrorEquals"] == [THROTTLED]
+        assert first["MaxAttempts"] * first["MaxDelaySeconds"] / 2 > 6 * 3600, "half the delay, with full jitter"
 
     def test_who_waits_in_line_outlasts_a_day_and_the_engines_history(self) -> None:
         """A state machine's execution may have 25,000 events; a retry of a task takes three."""
         retries = {error: one for one in TASKS["Generate"]["Retry"] for error in one["ErrorEquals"] if error in WAITS}
         assert retries.keys() == WAITS
-        assert sum(one["MaxAttempts"] for one in retries.values()) * 3 < 20_000
+        every = [one for task in TASKS.values() for one in task["Retry"]]
+        assert sum(one["MaxAttempts"] for one in every) * 3 < 20_000
         longest = retries["GenerationOverBudget"]
         assert longest["MaxAttempts"] * longest["MaxDelaySeconds"] / 2 > 7 * 86_400, "half the delay, with full jitter"
         assert STATE_MACHINE["TimeoutSeconds"] >= 14 * 86_400
@@ -437,11 +448,12 @@ class TestPermissions:
                     assert "*" not in json.dumps(statement["Action"]), name
 
 
-# What each layer brings, as it is imported; boto3 comes with the runtime.
-RUNTIME = {"boto3", "botocore"}
+# What each layer brings, as it is imported.
 LAYERS = {
     "CoreLayer": {
         "aws_lambda_powertools",
+        "boto3",
+        "botocore",
         "cryptography",
         "cuid2",
         "email_validator",
@@ -478,7 +490,7 @@ class TestLayers:
         trees = [source.Module("handler", handler(name)).tree]
         trees += [source.shared_module(module).tree for module in source.imported_modules(handler(name))]
         imported = set[str]().union(*map(source.third_party, trees)) - sys.stdlib_module_names
-        brought = RUNTIME.union(*(LAYERS[layer] for layer in layers))
+        brought = set[str]().union(*(LAYERS[layer] for layer in layers))
         assert imported - brought == set(), "not in any of its layers"
         for layer in layers - {"CoreLayer", "SharedLayer", "MigrationsLayer", "WebLayer"}:
             assert imported & LAYERS[layer], f"{layer} is not needed"

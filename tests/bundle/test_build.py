@@ -1,4 +1,4 @@
-"""What `make build` makes: bytecode for Lambda's paths, this architecture's binaries, nothing Lambda itself brings."""
+"""What `make build` makes: bytecode for Lambda's paths, this architecture's binaries, nothing twice."""
 
 import importlib.util
 import marshal
@@ -73,11 +73,6 @@ def test_an_unchanged_build_is_kept_and_a_changed_one_is_not(tmp_path: Path, mon
     assert build.digest_of_inputs("arm64") == digests[0]
     source.rename(source.with_name("renamed.py"))
     assert build.digest_of_inputs("arm64") != digests[0]
-
-
-def test_no_layer_holds_what_the_lambda_runtime_brings(packaged: Path) -> None:
-    assert not list(packaged.glob("*Layer/python/boto3"))
-    assert not list(packaged.glob("*Layer/python/botocore"))
 
 
 def test_no_package_lies_in_two_layers_of_one_function(packaged: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+import pytest
 from samcli.yamlhelper import yaml_parse
 
 from local.stack import PROJECT
@@ -97,7 +98,7 @@ def test_calls_are_throttled_and_paid_ones_bounded() -> None:
 def test_the_access_log_holds_routes_and_no_addresses_of_resources() -> None:
     logged = re.findall(r"\$context\.[\w.]+", API["AccessLogSettings"]["Format"])
     assert "$context.routeKey" in logged
-    telling = re.compile(r"path|query|header|sourceIp|authorizer|userAgent", re.IGNORECASE)
+    telling = re.compile(r"path|query|header|sourceIp|authorizer(?!\.error)|userAgent", re.IGNORECASE)
     assert not [name for name in logged if telling.search(name)]
 
 
@@ -105,3 +106,53 @@ def test_log_groups_forget() -> None:
     groups = [one for one in RESOURCES.values() if one["Type"] == "AWS::Logs::LogGroup"]
     assert groups
     assert all(one["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"} for one in groups)
+
+
+def test_what_nobody_waits_for_is_not_made_up_for_hours_later() -> None:
+    """Lambda repeats a throttled asynchronous call for six hours: seventy sweeps in a row, once an outage is over."""
+    for name, resource in RESOURCES.items():
+        events = resource.get("Properties", {}).get("Events", {}).values()
+        if resource["Type"] == "AWS::Serverless::Function" and any(event["Type"] == "Schedule" for event in events):
+            asynchronous = resource["Properties"]["EventInvokeConfig"]
+            assert asynchronous["MaximumRetryAttempts"] == 0, name
+            assert asynchronous["MaximumEventAgeInSeconds"] <= 300, name
+
+
+def test_a_schedule_can_let_a_database_sleep() -> None:
+    every = [
+        event["Properties"]["Schedule"]
+        for resource in RESOURCES.values()
+        for event in resource.get("Properties", {}).get("Events", {}).values()
+        if event["Type"] == "Schedule"
+    ]
+    assert sorted(map(str, every)) == [
+        "{'Fn::If': ['HasPosthog', 'rate(1 minute)', 'rate(1 day)']}",
+        "{'Ref': 'SweepEvery'}",
+    ]
+    assert PARAMETERS["PosthogApiKey"]["Default"] == ""
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        ("SweepEvery", ["rate(5 minutes)", "rate(1 hour)"], ["rate(1 minutes)", "rate(0 hours)", "5 minutes", ""]),
+        ("SubnetIds", ["subnet-0a1b2c3d", ""], ["vpc-1", "subnet-x"]),
+        ("SecurityGroupIds", ["sg-0a1b2c3d", ""], ["default"]),
+        ("PosthogHost", ["https://us.i.posthog.com", "https://a.b:8443"], ["us.i.posthog.com", "https://a/b c"]),
+    ],
+)
+def test_a_parameter_is_refused_before_anything_is_made(parameter: str, good: list[str], bad: list[str]) -> None:
+    pattern = re.compile(PARAMETERS[parameter]["AllowedPattern"])
+    assert all(map(pattern.fullmatch, good))
+    assert not any(map(pattern.fullmatch, bad))
+
+
+def test_functions_go_into_a_vpc_where_one_is_named() -> None:
+    assert TEMPLATE["Globals"]["Function"]["VpcConfig"] == {
+        "Fn::If": [
+            "InVpc",
+            {"SubnetIds": {"Ref": "SubnetIds"}, "SecurityGroupIds": {"Ref": "SecurityGroupIds"}},
+            {"Ref": "AWS::NoValue"},
+        ]
+    }
+    assert PARAMETERS["SubnetIds"]["Default"] == PARAMETERS["SecurityGroupIds"]["Default"] == ""

@@ -34,7 +34,7 @@ STAGES = {
 }
 SWEEP = {
     *("DescribeExecution", "StartExecution", "UPDATE uploads"),  # a lost start, a dead execution
-    *("DELETE FROM uploads", "UPDATE object_deletions", "DeleteObject"),
+    *("DELETE FROM uploads", "UPDATE object_deletions", "DeleteObjects"),
 }
 DELIVER = ["UPDATE outbox_events", "POST /batch/", "UPDATE outbox_events", "UPDATE outbox_events"]
 

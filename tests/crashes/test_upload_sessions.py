@@ -118,7 +118,7 @@ def is_gone(status: str) -> Callable[[UploadSessionsWorld, str], bool]:
 SESSION = "UPDATE upload_sessions"
 PURGE = [
     *("ListMultipartUploads", "AbortMultipartUpload", "ListMultipartUploads"),
-    *("ListObjectsV2", "DeleteObject", SESSION),
+    *("ListObjectsV2", "DeleteObjects", SESSION),
 ]
 SWEPT = [
     *("DELETE FROM uploads", "DELETE FROM speaking_sessions", SESSION, SESSION, *PURGE, SESSION),

@@ -15,8 +15,9 @@ import pytest
 from inlet import storage
 from inlet.settings import settings
 from local.stack import PROJECT, LocalStack
+from tests.support.invocations import Context, api_event
 
-PAGES = ["/", "/processing/abc123", "/files", "/recorder", "/recordings", "/recordings/abc123", "/docs"]
+PAGES = ["/", "/processing/abc123", "/files", "/recorder", "/recordings", "/recordings/abc123", "/signed-in", "/docs"]
 SECURITY = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(self)",
@@ -232,3 +233,41 @@ def test_the_policy_allows_what_is_signed(
     if region := environment.get("S3_REGION", environment.get("AWS_REGION")):
         # The global name redirects for a new bucket elsewhere, and a preflight follows no redirect.
         assert region in ("us-east-1", "auto") or region in url.netloc
+
+
+def test_pages_know_where_people_sign_in(
+    monkeypatch: pytest.MonkeyPatch, load_handler: Callable[[str], ModuleType]
+) -> None:
+    """By settings; the client of the stack's own user pool comes with the API's stage."""
+    own = {
+        "STAGE": "prod",
+        "BUCKET": "files",
+        "WEB_DIRECTORY": str(PROJECT / "web"),
+        "OIDC_ISSUER": "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Pool",
+        "OIDC_CLIENT_ID": "",
+        "OIDC_SCOPE": "openid inlet/api",
+        "OIDC_RESOURCE": "https://inlet.internal/api",
+        "OIDC_ENDPOINT_ORIGIN": "https://inlet.auth.eu-west-1.amazoncognito.com",
+    }
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    settings.reload()
+    event = api_event("GET", "/recordings") | {"stageVariables": {"userPoolClient": "client-1"}}
+
+    answer = load_handler("site").lambda_handler(event, Context())
+
+    assert (
+        '<meta name="sign-in" data-issuer="https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Pool"'
+        ' data-client="client-1" data-scope="openid inlet/api" data-resource="https://inlet.internal/api">'
+    ) in answer["body"]
+    connect = re.search("connect-src ([^;]+)", answer["headers"]["content-security-policy"])
+    assert connect
+    assert connect[1].split()[-2:] == [
+        "https://cognito-idp.eu-west-1.amazonaws.com",
+        "https://inlet.auth.eu-west-1.amazoncognito.com",
+    ]
+    settings.reload()
+
+
+def test_pages_that_know_no_issuer_offer_no_sign_in(http: httpx.Client) -> None:
+    assert 'name="sign-in"' not in http.get("/recordings").text

@@ -85,7 +85,7 @@ class TestTheRequest:
     ) -> None:
         monkeypatch.setenv("PROMPT_VERSION", "v999")
         settings.reload()
-        with pytest.raises(errors.GenerationMisconfigured, match="v999"):
+        with pytest.raises(errors.GenerationNotConfigured, match="v999"):
             generation.generate(INPUT)
         assert not google.asked
 
@@ -292,7 +292,7 @@ class TestMisconfigured:
     def test_a_key_that_is_no_header(self, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
         monkeypatch.setenv("GEMINI_API_KEY", key)
         settings.reload()
-        with pytest.raises(errors.GenerationMisconfigured) as refused:
+        with pytest.raises(errors.GenerationNotConfigured) as refused:
             generation.generate(INPUT)
         assert key not in "".join(traceback.format_exception(refused.value))
 
@@ -301,13 +301,13 @@ class TestMisconfigured:
     def test_an_address_that_is_none(self, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
         monkeypatch.setenv("GEMINI_BASE_URL", url)
         settings.reload()
-        with pytest.raises(errors.GenerationMisconfigured):
+        with pytest.raises(errors.GenerationNotConfigured):
             generation.generate(INPUT)
 
     def test_an_unknown_generator(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("GENERATOR", "dreams")
         settings.reload()
-        with pytest.raises(errors.GenerationMisconfigured, match="dreams"):
+        with pytest.raises(errors.GenerationNotConfigured, match="dreams"):
             generation.generate(INPUT)
         settings.reload()
 

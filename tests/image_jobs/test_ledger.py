@@ -29,6 +29,22 @@ def test_attempts_are_bounded(
     assert world.job(job.id)["progress"] == (100 if status == "completed" else 30)
 
 
+def test_a_missing_key_costs_no_call_and_no_attempt(world: ImageJobsWorld) -> None:
+    """Found before the ledger says that a call is under way: the task waits in line until the key is there."""
+    job = world.started()
+    world.task("ImageStagesValidateFunction", job)
+    world.functions.environment["GENERATOR"] = "gemini"
+    for _ in range(2):
+        error = world.task("ImageStagesGenerateFunction", job).error
+        assert error is not None
+        assert error["errorType"] == "GenerationNotConfigured"
+        assert "GEMINI_API_KEY" in error["errorMessage"]
+    assert world.rows.execute("SELECT * FROM generations").fetchall() == []
+    world.functions.environment["GEMINI_API_KEY"] = "there at last"
+    assert world.task("ImageStagesGenerateFunction", job).error is None
+    assert world.bill(job.id) == {1: 1}
+
+
 def test_an_engine_that_retries_too_often_is_stopped_by_the_ledger(world: ImageJobsWorld) -> None:
     job = world.started()
     world.task("ImageStagesValidateFunction", job)

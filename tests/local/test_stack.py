@@ -115,6 +115,6 @@ def test_a_stack_that_cannot_start_leaves_nothing_running(tmp_path: Path, s3: S3
         "MIGRATIONS_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/nowhere",
     }
     stack = LocalStack(tmp_path, settings, stack_name="hopeless", durable=False)
-    with pytest.raises(PartFailed, match="Migrations: OperationalError"):
+    with pytest.raises(PartFailed, match="Migrations: Unforeseen: OperationalError: Connection refused"):
         stack.start()
     assert is_free(stack.postgres.port)

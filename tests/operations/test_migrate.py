@@ -140,6 +140,17 @@ def test_who_never_gets_the_lock_says_so(
             migrate(handler)
 
 
+def test_an_old_server_is_refused_in_words(
+    handler: Any, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, n0001_first="CREATE TABLE a ()")
+    monkeypatch.setattr(schema_migrations_table, "OLDEST_SERVER", 99)
+    with pytest.raises(schema_migrations_table.PostgresTooOld, match="Inlet needs Postgres 99 or newer"):
+        migrate(handler)
+    with psycopg.connect(empty_database) as connection:
+        assert connection.execute("SELECT FROM pg_tables WHERE schemaname = 'public'").fetchall() == []
+
+
 def test_the_project_s_own_follow_each_other(migrated_database: str, postgres: Postgres) -> None:
     names = [file.name for file in sorted((PROJECT / "migrations").glob("*.sql"))]
     assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))

@@ -218,7 +218,7 @@ def warm_up() -> None:
     with suppress(errors.InletError):
         storage.head("nothing")
     with suppress(errors.InletError):
-        workflow.status("nothing", 1)
+        workflow.status(workflow.execution_arn("nothing", 1))
     clients: list[Any] = [storage.client(), workflow.client()]
     for client in clients:
         client._endpoint.http_session.close()

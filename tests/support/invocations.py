@@ -23,7 +23,7 @@ class Context:
         self.invoked_function_arn = "arn:aws:lambda:us-east-1:123456789012:function:test"
 
     def get_remaining_time_in_millis(self) -> int:
-        return 15_000
+        return 300_000
 
 
 def api_event(

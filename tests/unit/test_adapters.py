@@ -43,7 +43,7 @@ STORAGE_CALLS: dict[str, Callable[[], Any]] = {
 }
 WORKFLOW_CALLS: dict[str, Callable[[], Any]] = {
     "start": lambda: workflow.start("u", 1),
-    "status": lambda: workflow.status("u", 1),
+    "status": lambda: workflow.status(workflow.execution_arn("u", 1)),
 }
 
 
@@ -222,7 +222,7 @@ def test_a_workflow_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     refuse("ExecutionAlreadyExists")
     workflow.start("u", 1)
     refuse("ExecutionDoesNotExist")
-    assert workflow.status("u", 1) is None
+    assert workflow.status(workflow.execution_arn("u", 1)) is None
     for code in ("StateMachineDoesNotExist", "ThrottlingException", "AccessDeniedException"):
         refuse(code)
         for call in WORKFLOW_CALLS.values():

@@ -13,6 +13,8 @@ import pytest
 from botocore.response import StreamingBody
 
 from inlet import storage as inlet_storage
+from inlet.errors import StorageUnavailable
+from inlet.upload_sessions import verification
 from tests.support.crash import Trap
 from tests.support.upload_sessions import MB, digest, parts_list, pdf, png
 from tests.support.worlds.upload_sessions import SWEEP, UploadSessionsWorld, finalize
@@ -75,7 +77,7 @@ def test_what_one_call_has_no_time_for_the_next_does(
         world_in_process.complete(session_id, file)
     clock = itertools.chain([0.0, 1.0], itertools.repeat(1000.0))
     with monkeypatch.context() as patched:
-        patched.setattr("inlet.upload_sessions.verification.time", SimpleNamespace(monotonic=lambda: next(clock)))
+        patched.setattr("inlet.deadline.time", SimpleNamespace(monotonic=lambda: next(clock)))
         first = world_in_process.run(finalize(session_id))
     assert (first.status, first.body["code"]) == (409, "FINALIZE_IN_PROGRESS")
     assert first.payload["headers"]["retry-after"] == "1"
@@ -94,6 +96,51 @@ def test_a_bucket_that_is_down_gives_the_lease_back(world_in_process: UploadSess
     assert (failed.status, failed.body["code"]) == (500, "INTERNAL_ERROR")
     assert world_in_process.session(session_id)["status"] == "active"
     assert world_in_process.run(finalize(session_id)).status == 200
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("stalled"), RuntimeError("nobody foresaw this")])
+def test_what_was_verified_before_a_failure_is_kept(
+    world_in_process: UploadSessionsWorld, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Two files of a batch of three are given, one is not; the next call looks into that one only."""
+    files = [pdf(), png(), parts_list()]
+    session_id = world_in_process.create(*files)
+    for file in files:
+        world_in_process.complete(session_id, file)
+    find = verification.find_mismatch
+
+    def fail_at_the_second(slot: Any, file: Any) -> Any:
+        if slot.position == 1:
+            raise error
+        return find(slot, file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(verification, "BATCH", 1)
+        patched.setattr(verification, "find_mismatch", fail_at_the_second)
+        failed = world_in_process.run(finalize(session_id))
+    assert (failed.status, failed.body["code"]) == (500, "INTERNAL_ERROR")
+    session = world_in_process.session(session_id)
+    assert (session["status"], session["lock_token"]) == ("active", None), "the lease is given back"
+    kept = [row["verified_at"] is not None for row in world_in_process.files(session_id)].count(True)
+    assert kept == (2 if isinstance(error, StorageUnavailable) else 1)
+    again = world_in_process.run(finalize(session_id))
+    assert (again.status, again.effects.count("GetObject")) == (200, 3 - kept)
+
+
+def test_a_killed_finalizer_loses_no_more_than_a_batch(
+    world_in_process: UploadSessionsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = [pdf(), png(), parts_list()]
+    session_id = world_in_process.create(*files)
+    for file in files:
+        world_in_process.complete(session_id, file)
+    monkeypatch.setattr(verification, "BATCH", 1)
+    effects = ["UPDATE upload_sessions", "GetObject", "UPDATE upload_session_files", "GetObject"]
+    killed = world_in_process.run(finalize(session_id), Trap(2 * 4, "die"))
+    assert killed.error is not None
+    assert killed.effects[:4] == effects
+    world_in_process.lapse(session_id)
+    assert world_in_process.run(finalize(session_id)).effects.count("GetObject") == 2
 
 
 def test_one_sweep_takes_all_and_two_at_once_do_no_harm(world: UploadSessionsWorld) -> None:

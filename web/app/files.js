@@ -13,7 +13,7 @@ import { judge, NEEDS_PDF, needsPdf } from "./files-rules.js";
 import * as unfinished from "./files-unfinished.js";
 import { percent, size } from "./format.js";
 import { announce, announceProgress, api, complain, element } from "./page.js";
-import { askForToken } from "./sign-in.js";
+import { askToSignIn } from "./sign-in.js";
 
 /** @typedef {import("./files-rows.js").Row} Row */
 /** @typedef {import("./files-rules.js").Chosen} Chosen */
@@ -112,7 +112,7 @@ async function run() {
   } catch (error) {
     if (upload !== running) return; // discarded meanwhile
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
-      return askForToken(element("sign-in", HTMLElement), run);
+      return askToSignIn(element("sign-in", HTMLElement), run, { stay: true });
     const changed = running.items.find((item) => item.error === error && item.file === null);
     problem.textContent = `${changed ? `${changed.filename}: ` : ""}${wordsFor(error)}`;
   }
@@ -261,7 +261,7 @@ async function open(session) {
     input.focus();
   } catch (error) {
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
-      return askForToken(element("sign-in", HTMLElement), () => reopen(session));
+      return askToSignIn(element("sign-in", HTMLElement), () => reopen(session), { stay: true });
     if (error instanceof InletError && ["SESSION_ENDED", "NOT_FOUND"].includes(error.code))
       forgetSession(session.sessionId);
     problem.textContent = wordsFor(error);

@@ -6,13 +6,17 @@
 import { Api } from "../client/api.js";
 import { wordsFor } from "../client/errors.js";
 import { showLine } from "./line-note.js";
-import { getAccessToken } from "./sign-in.js";
+import { keepsSignIn } from "./tab-storage.js";
 import { countTapsOnce } from "./taps.js";
 
 countTapsOnce();
 showLine();
+// The photo page needs no sign-in: it loads what that takes only for who is signed in, or at its first request.
+if (keepsSignIn()) import("./sign-in.js");
 
-export const api = new Api({ getAccessToken });
+export const api = new Api({
+  getAccessToken: async (refused) => (await import("./sign-in-tokens.js")).getAccessToken(refused),
+});
 
 /**
  * The element with this id, which must be there and of this kind: a page without it is broken and should say so at once.

@@ -11,6 +11,12 @@ import { announce, api, element, offerRetry } from "./page.js";
 
 const SEEN_KEY = "inlet-seen-job";
 const PREVIEW_TRIES = 4;
+const ON_ITS_WAY = "This takes about a minute. You can close the page and come back.";
+const QUEUED =
+  "Many photos are ahead of yours. It waits in line, and goes on by itself: you can close the page and come back.";
+// Longer than this no stage takes: it has not begun. The model alone may take minutes.
+const PATIENCE_MS = 20_000;
+const PATIENCE_WITH_THE_MODEL_MS = 180_000;
 const LOST = "That photo was sent from another browser, or too long ago. You can send it again here.";
 
 /** @typedef {import("../client/image-job.js").JobStatus} JobStatus */
@@ -24,6 +30,8 @@ const preview = element("preview", HTMLImageElement);
 const stages = [...element("stages", HTMLElement).children].map((one) => /** @type {HTMLElement} */ (one));
 
 let stop = new AbortController();
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let patience;
 /** @type {string} */
 let jobId = "";
 /** @type {(words?: string) => void} */
@@ -52,14 +60,16 @@ export function enter(id, options) {
 }
 
 export function leave() {
+  clearTimeout(patience);
   stop.abort();
 }
 
 async function run() {
   stop = new AbortController();
   const { signal } = stop;
-  show("work", "Your portrait is on its way", "This takes about a minute. You can close the page and come back.");
+  show("work", "Your portrait is on its way", ON_ITS_WAY);
   showStage(null, 0);
+  expectMoveFrom(null);
   try {
     await start(signal);
     for await (const status of watchJob(api, jobId, { signal, onTrouble: showTrouble })) await follow(status);
@@ -97,6 +107,22 @@ async function follow(status) {
   if (status.status === "completed" && status.resultId) return reveal(status.resultId);
   if (status.status === "failed") return fail(status.errorMessage ?? "Processing failed. Please try again.");
   showStage(status.stage, status.progress);
+  expectMoveFrom(status.stage);
+}
+
+/**
+ * Say that the job waits in line when it has not moved on in time. Every status counts as a move: unchanged ones are
+ * not told.
+ * @param {JobStatus["stage"]} stage
+ */
+function expectMoveFrom(stage) {
+  clearTimeout(patience);
+  lead.textContent = ON_ITS_WAY;
+  const mostMs = stage === "generating" ? PATIENCE_WITH_THE_MODEL_MS : PATIENCE_MS;
+  patience = setTimeout(() => {
+    lead.textContent = QUEUED;
+    announce(QUEUED);
+  }, mostMs);
 }
 
 /**
@@ -184,6 +210,7 @@ function fail(words, { mayRetry = true } = {}) {
  */
 function show(part, heading, words) {
   for (const one of ["work", "failure", "result"]) element(one, HTMLElement).hidden = one !== part;
+  clearTimeout(patience);
   title.textContent = heading;
   lead.textContent = words;
   trouble.textContent = "";

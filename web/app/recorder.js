@@ -7,7 +7,7 @@ import { uploadRecording } from "../client/speaking-session-upload.js";
 import { clock, percent, size } from "./format.js";
 import { canRecord, Microphone, microphoneWords } from "./microphone.js";
 import { announce, announceProgress, api, element } from "./page.js";
-import { askForToken } from "./sign-in.js";
+import { askToSignIn } from "./sign-in.js";
 
 const BARS = 32;
 const MAX_BYTES = 50 * 1024 * 1024;
@@ -167,7 +167,7 @@ async function send() {
   } catch (error) {
     showSending(false);
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
-      return askForToken(element("sign-in", HTMLElement), send);
+      return askToSignIn(element("sign-in", HTMLElement), send, { stay: true });
     if (isAbort(error)) announce("Cancelled. Your recording is still here.");
     else sendError.textContent = wordsFor(error);
     element("send", HTMLButtonElement).focus();

@@ -5,7 +5,7 @@
 import { InletError, wordsFor } from "../client/errors.js";
 import { clock, date } from "./format.js";
 import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
-import { askForToken } from "./sign-in.js";
+import { askToSignIn } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
 /** @typedef {import("../client/openapi.js").components["schemas"]["Insight"]} Insight */
@@ -37,7 +37,7 @@ async function load() {
     article.hidden = false;
   } catch (error) {
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
-      return askForToken(element("sign-in", HTMLElement), load);
+      return askToSignIn(element("sign-in", HTMLElement), load);
     if (isGone(error)) problem.textContent = wordsFor(error);
     else {
       offerRetry(problem, error, load);

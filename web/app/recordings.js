@@ -5,7 +5,7 @@
 import { InletError } from "../client/errors.js";
 import { clock, date } from "./format.js";
 import { announce, api, element, offerRetry, settle } from "./page.js";
-import { askForToken } from "./sign-in.js";
+import { askToSignIn } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
 const PER_PAGE = 10;
@@ -34,7 +34,7 @@ async function load() {
   } catch (error) {
     waiting.hidden = true;
     if (error instanceof InletError && error.code === "UNAUTHORIZED")
-      return askForToken(element("sign-in", HTMLElement), load);
+      return askToSignIn(element("sign-in", HTMLElement), load);
     offerRetry(problem, error, load);
     addEventListener("online", load, { once: true });
   } finally {

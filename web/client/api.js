@@ -17,8 +17,9 @@ export class Api {
   /**
    * @param {object} [configuration]
    * @param {string} [configuration.baseUrl] of the API; without it, the page's own origin
-   * @param {() => (string | null | Promise<string | null>)} [configuration.getAccessToken] the signed-in user's token, for
-   *   upload and speaking sessions; asked before every such request, so it may renew
+   * @param {(refused?: string) => (string | null | Promise<string | null>)} [configuration.getAccessToken] the signed-in
+   *   user's token, for upload and speaking sessions; asked before every such request, so it may renew, and once more with
+   *   a token that the API refused
    */
   constructor({ baseUrl = "", getAccessToken = () => null } = {}) {
     this.#requests = new Requests(baseUrl, getAccessToken);
@@ -165,7 +166,7 @@ export class Api {
   // Speaking sessions
 
   /**
-   * Announces a recording that goes straight to the bucket. (One that fits a request goes through `recordingForm`.)
+   * Announces a recording that goes straight to the bucket. (One that fits a request goes through `sendRecordingForm`.)
    * @param {RecordingAnnouncement} recording
    * @param {Options} [options]
    * @returns {Promise<Schemas["RecordingAnnounced"]>}
@@ -210,15 +211,15 @@ export class Api {
   }
 
   /**
-   * Where and with which headers a form with a recording is sent, for senders that want to see its progress.
+   * Send a form with a recording by a sender of one's own, which sees its progress.
+   * @template T
    * @param {string} key Idempotency-Key of the recording
-   * @returns {Promise<{ url: string, headers: Record<string, string> }>}
+   * @param {(form: { url: string, headers: Record<string, string> }) => Promise<T>} send rejects with an InletError
+   * @returns {Promise<T>}
    */
-  async recordingForm(key) {
-    return {
-      url: `${this.#requests.baseUrl}/api/sessions`,
-      headers: { ...(await this.#requests.authorization()), "Idempotency-Key": key },
-    };
+  sendRecordingForm(key, send) {
+    const url = `${this.#requests.baseUrl}/api/sessions`;
+    return this.#requests.asUser((headers) => send({ url, headers: { ...headers, "Idempotency-Key": key } }));
   }
 }
 

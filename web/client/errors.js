@@ -71,6 +71,7 @@ export const WORDS = {
     return `This file is not what its name says: it is ${kind}. Please choose the right one, or leave it out.`;
   },
   FINALIZE_IN_PROGRESS: "Your files are still being checked. Please wait a moment.",
+  FORBIDDEN: "Your sign-in does not allow this.",
   IDEMPOTENCY_IN_PROGRESS: "We are still busy with your last try. Please wait a moment.",
   IDEMPOTENCY_MISMATCH: "Something got mixed up. Please reload the page and try again.",
   INTERNAL_ERROR: "Something went wrong on our side. Please try again in a moment.",
@@ -109,6 +110,9 @@ export const WORDS = {
   NETWORK: "There is no connection. Please check your network and try again.",
   OPEN_ELSEWHERE: "This upload is open in another tab. Go on there, or close that tab.",
   SESSION_ENDED: "This upload was left for too long and has ended. Please start it again.",
+  SIGN_IN_CANCELLED: "The sign-in was cancelled.",
+  SIGN_IN_DOWN: "The sign-in service does not answer. Please try again in a moment.",
+  SIGN_IN_REFUSED: "The sign-in service refused. Please try again.",
   STORAGE: "The file store did not take the file. Please try again.",
   URL_EXPIRED: "The upload took too long to start. Please try again.",
 };

@@ -31,7 +31,7 @@ export class Requests {
 
   /**
    * @param {string} baseUrl
-   * @param {() => (string | null | Promise<string | null>)} getAccessToken
+   * @param {(refused?: string) => (string | null | Promise<string | null>)} getAccessToken
    */
   constructor(baseUrl, getAccessToken) {
     this.baseUrl = baseUrl.replace(/\/$/, "");
@@ -60,11 +60,10 @@ export class Requests {
     const all = { Accept: "application/json", ...headers, ...(job ? getSessionHeader(job) : {}) };
     if (body !== undefined) Object.assign(all, { "Content-Type": "application/json" });
     if (method === "POST") Object.assign(all, { "Idempotency-Key": key ?? newKey() });
-    const attempt = async () => {
-      if (user) Object.assign(all, await this.authorization());
-      const text = body === undefined ? undefined : JSON.stringify(body);
-      return this.#sendOnce(path, { method, headers: all, body: text, cache: "no-store", signal });
-    };
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const once = (/** @type {Record<string, string>} */ own) =>
+      this.#sendOnce(path, { method, headers: { ...all, ...own }, body: text, cache: "no-store", signal });
+    const attempt = () => (user ? this.asUser(once) : once({}));
     if (attempts === 1) return attempt();
     return keepTrying(attempt, (error, failures) => waitBeforeRetry(error, failures, patient), signal);
   }
@@ -93,14 +92,30 @@ export class Requests {
   }
 
   /**
-   * The headers of the signed-in user; none when nobody is signed in.
-   * @returns {Promise<Record<string, string>>}
+   * Send something with the headers of the signed-in user, none when nobody is signed in. Where the token is refused, once
+   * more with another, if there is one: a clock may be wrong, or the issuer's keys may have changed.
+   * @template T
+   * @param {(headers: Record<string, string>) => Promise<T>} send
+   * @returns {Promise<T>}
    */
-  async authorization() {
+  async asUser(send) {
     const token = await this.#getAccessToken();
-    return token ? { Authorization: `Bearer ${token}` } : {};
+    try {
+      return await send(authorization(token));
+    } catch (error) {
+      if (!token || !(error instanceof InletError) || error.status !== 401) throw error;
+      const next = await this.#getAccessToken(token);
+      if (!next || next === token) throw error;
+      return send(authorization(next));
+    }
   }
 }
+
+/**
+ * @param {string | null} token
+ * @returns {Record<string, string>}
+ */
+const authorization = (token) => (token ? { Authorization: `Bearer ${token}` } : {});
 
 /**
  * An error answer of either family, or of the gateway itself, as one kind of error.
@@ -131,7 +146,8 @@ export function refusal(status, text, retryAfterMs) {
 
 /** @param {number} status */
 function codeOf(status) {
-  if (status === 401 || status === 403) return "UNAUTHORIZED";
+  if (status === 401) return "UNAUTHORIZED";
+  if (status === 403) return "FORBIDDEN";
   if (status === 404) return "NOT_FOUND";
   if (status === 429) return "TOO_MANY_REQUESTS";
   return status >= 500 ? "INTERNAL_ERROR" : "BAD_REQUEST";
@@ -145,7 +161,7 @@ function codeOf(status) {
  * @returns {number | null} milliseconds; null when trying again would not help
  */
 export function waitBeforeRetry(error, failures, patient) {
-  const isDown = error.code === "NETWORK" || [502, 503, 504].includes(error.status);
+  const isDown = error.code === "NETWORK" || error.code === "SIGN_IN_DOWN" || [502, 503, 504].includes(error.status);
   const isBusy = error.status === 429 || error.status === 408;
   const isPassing = isDown || isBusy || error.status >= 500;
   let most = isBusy ? ATTEMPTS.busy : ATTEMPTS.usual;

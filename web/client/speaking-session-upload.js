@@ -65,12 +65,12 @@ async function sendForm(api, audio, recording, { onProgress, signal }) {
   const key = keyOf(audio, recording);
   const judge = countCuts();
   /** @param {number} failures */
-  const attempt = async (failures) => {
-    const { url, headers } = await api.recordingForm(key);
-    const answer = await send({ method: "POST", url, headers, body: form, onProgress, signal, failures });
-    if (answer.status >= 300) throw refusal(answer.status, answer.text, answer.retryAfterMs);
-    return JSON.parse(answer.text);
-  };
+  const attempt = (failures) =>
+    api.sendRecordingForm(key, async ({ url, headers }) => {
+      const answer = await send({ method: "POST", url, headers, body: form, onProgress, signal, failures });
+      if (answer.status >= 300) throw refusal(answer.status, answer.text, answer.retryAfterMs);
+      return JSON.parse(answer.text);
+    });
   /**
    * @param {import("./errors.js").InletError} error
    * @param {number} failures

@@ -3,12 +3,14 @@
 import json
 from typing import Any
 
+from inlet import background
 from inlet.errors import PUBLIC_STAGE_ERRORS
 from inlet.image_jobs import jobs_table
 from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
 
 
+@background.function
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Mark the attempt failed. Does nothing if the job is over or runs as another attempt."""
     upload_id, attempt = event["uploadId"], event["attempt"]

@@ -15,6 +15,7 @@ from inlet.image_jobs.stage import task
 def generate(job: Job) -> None:
     """Ask the model with an upright, metadata-free picture, unless its answer is in the bucket already."""
     if job.full_key is None and not storage.exists(keys.generated(job.upload_id)):
+        generation.require_configured()
         picture = imaging.prepare(storage.read(job.key, etag=job.etag))
         generations_table.claim(job)
         try:

@@ -1,4 +1,7 @@
-"""Every minute: deliver the outbox to PostHog, at least once; a deterministic UUID lets PostHog drop a repeat."""
+"""Every minute, or every day where PostHog is off: deliver the outbox, at least once.
+
+A deterministic UUID lets PostHog drop a repeat.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +9,9 @@ from typing import Any
 import requests
 from posthog.request import APIError, batch_post
 
-from inlet import deployment_table, outbox_table
+from inlet import background, deployment_table, outbox_table
+from inlet.deadline import Deadline
+from inlet.errors import DependencyUnavailable
 from inlet.logs import logger
 from inlet.outbox_table import OutboxEvent
 from inlet.settings import settings
@@ -14,28 +19,37 @@ from inlet.times import iso_utc
 
 BATCH = 100
 TIMEOUT_SECONDS = 5
+RESERVE_SECONDS = 32
+"""How long before its end a run begins no further batch: longer than PostHog may keep one waiting."""
 
 
-def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
-    """Send events until none is left or PostHog refuses a batch. The rest comes with a later run."""
+class NotDelivered(DependencyUnavailable):
+    """PostHog does not take a batch. Its events stay in the outbox, and come with a later run."""
+
+
+@background.function
+def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Send events until none is left or the time is over. Where PostHog refuses a batch, the run fails and says so."""
+    deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS)
     deployment_table.refuse_foreign()
     sent = 0
-    while batch := outbox_table.lease(BATCH):
-        if not _delivered(batch):
-            break
-        outbox_table.mark_sent(event["uuid"] for event in batch)
-        sent += len(batch)
-    logger.info("delivered", extra={"events": sent})
+    try:
+        while not deadline.passed and (batch := outbox_table.lease(BATCH)):
+            _deliver(batch)
+            outbox_table.mark_sent(event["uuid"] for event in batch)
+            sent += len(batch)
+    finally:
+        logger.info("delivered", extra={"events": sent})
     return {"sent": sent}
 
 
-def _delivered(batch: Sequence[OutboxEvent]) -> bool:
-    """Tell whether PostHog acknowledged the batch. Without a key, drop it.
+def _deliver(batch: Sequence[OutboxEvent]) -> None:
+    """Send a batch and wait for PostHog's acknowledgement, or raise `NotDelivered`. Without a key, drop it.
 
     `posthog.capture` would queue and swallow errors, but a row may be marked sent only when it was.
     """
     if settings.posthog_api_key is None:
-        return True
+        return
     try:
         batch_post(
             settings.posthog_api_key,
@@ -53,6 +67,4 @@ def _delivered(batch: Sequence[OutboxEvent]) -> bool:
             ],
         )
     except (APIError, requests.RequestException) as error:
-        logger.warning("events not delivered", extra={"events": len(batch), "reason": type(error).__name__})
-        return False
-    return True
+        raise NotDelivered(f"{len(batch)} events: {type(error).__name__}") from None

@@ -12,20 +12,22 @@ from typing import Any
 
 import psycopg
 
-from inlet import custom_resource, deployment_table, schema_migrations_table
+from inlet import background, custom_resource, deployment_table, schema_migrations_table
 from inlet.database import without_rows
+from inlet.errors import InletError
 from inlet.logs import logger
 from inlet.settings import settings
 
 
-class MigrationChanged(Exception):
+class MigrationChanged(InletError):
     """An applied file differs from what was applied, or is gone."""
 
 
-class NoMigrations(Exception):
+class NoMigrations(InletError):
     """There is no file to apply: the function's layer is not what it should be."""
 
 
+@background.function
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, list[str]]:
     """Apply what is not applied yet. Return the names applied now; CloudFormation is told the outcome instead."""
     if custom_resource.is_request(event):
@@ -39,7 +41,11 @@ def migrate() -> list[str]:
     files = sorted(Path(settings.migrations_directory).glob("[0-9]*.sql"))
     if not files:
         raise NoMigrations(f"There are no migrations in {settings.migrations_directory}")
-    with without_rows(), psycopg.connect(settings.migrations_database_url, autocommit=True) as connection:
+    with (
+        without_rows(),
+        psycopg.connect(settings.migrations_database_url, autocommit=True, connect_timeout=10) as connection,
+    ):
+        schema_migrations_table.require_version(connection)
         schema_migrations_table.lock(connection)
         deployment_table.refuse_foreign_before_migrating(connection)
         applied = schema_migrations_table.applied(connection)

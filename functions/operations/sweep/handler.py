@@ -1,104 +1,157 @@
-"""Every five minutes: finish what was left half-way. Idempotent, and two sweepers at once do no harm."""
+"""Every five minutes: finish what was left half-way. Idempotent, and two sweepers at once do no harm.
 
+Each step has its share of the time, so a backlog of one starves no other, and what it leaves comes with a later run. A
+step that fails keeps none from its work, and fails the run in the end: the alarm sees a run that failed, and no log.
+"""
+
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from inlet import (
+    background,
     deployment_table,
     idempotency_keys_table,
+    identifiers,
     object_deletions_table,
     outbox_table,
     rate_limits_table,
     storage,
     workflow,
 )
-from inlet.errors import StorageUnavailable, WorkflowUnavailable
+from inlet.deadline import Deadline
+from inlet.errors import InletError, StorageUnavailable, WorkflowUnavailable
 from inlet.image_jobs import jobs_table, uploads_table
+from inlet.image_jobs.jobs_table import SilentJob
 from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
 from inlet.speaking_sessions import speaking_sessions_table
 from inlet.upload_sessions import cleanup, upload_sessions_table
 
 BATCH = 100
+RESERVE_SECONDS = 30
+"""How long before its end a run begins nothing more: longer than any call takes."""
 _DEAD = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
+type Counts = Counter[str]
 
-def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, int]:
+
+class SweepIncomplete(InletError):
+    """Steps failed; the log says why. The others have done their work."""
+
+
+@background.function
+def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
     """Reconcile jobs with the workflow, end what was abandoned, delete objects without rows. Return counts by name."""
     deployment_table.refuse_foreign()
-    counts = reconcile_jobs()
-    counts["unconfirmed"] = _in_batches(uploads_table.drop_unconfirmed)
-    counts["unrecorded"] = _in_batches(speaking_sessions_table.drop_abandoned)
-    counts["expired"] = expire_sessions()
-    counts["purged"] = purge_sessions()
-    counts["objects"] = delete_objects()
-    counts["limits"] = _in_batches(rate_limits_table.purge)
-    counts["answers"] = _in_batches(idempotency_keys_table.purge)
-    counts["events"] = _in_batches(outbox_table.purge)
-    logger.info("sweep", extra=counts)
+    deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS)
+    counts: Counts = Counter(dict.fromkeys(COUNTED, 0))
+    failed = []
+    for number, step in enumerate(STEPS):
+        try:
+            step(counts, deadline.share(len(STEPS) - number))
+        except Exception as error:  # noqa: BLE001 - it is logged, and raised below
+            background.log(error)
+            failed.append(step.__name__)
+    logger.info("sweep", extra=dict(counts))
+    if failed:
+        raise SweepIncomplete(", ".join(failed))
     return counts
 
 
-def reconcile_jobs() -> dict[str, int]:
-    """Start jobs that were never started, and fail those whose execution is dead. A running one is left alone."""
-    counts = {"started": 0, "failed": 0}
-    after = ""
-    while batch := jobs_table.silent(after, BATCH):
-        for job in batch:
-            try:
-                status = workflow.status(job.upload_id, job.attempt)
-                if status is None:
-                    workflow.start(job.upload_id, job.attempt)
-                    counts["started"] += 1
-                elif status in _DEAD:
-                    counts["failed"] += jobs_table.fail(job.upload_id, job.attempt, PROCESSING_FAILED)
-            except WorkflowUnavailable as error:
-                logger.warning("workflow unavailable", extra={"upload_id": job.upload_id, "reason": str(error)})
-                return counts
-        after = batch[-1].upload_id
-    return counts
+def reconcile_jobs(counts: Counts, deadline: Deadline) -> None:
+    """Start jobs that were never started, and fail those whose execution is dead. One that runs or waits is left alone.
+
+    Begins anywhere in their order: when time is short, or one cannot be asked about, no job is always the last.
+    """
+    failure = None
+    beginning = identifiers.new_upload_id()
+    for after, until in ((beginning, None), ("", beginning)):
+        while not deadline.passed and (batch := jobs_table.silent(after, until, BATCH)):
+            for job in batch:
+                try:
+                    _reconcile(job, counts)
+                except WorkflowUnavailable as error:
+                    failure = error
+                if deadline.passed:
+                    break
+            after = batch[-1].upload_id
+    if failure:
+        raise failure
 
 
-def expire_sessions() -> int:
+def _reconcile(job: SilentJob, counts: Counts) -> None:
+    """Ask the execution that the row names: a state machine may have been replaced while its executions still run."""
+    expected = workflow.execution_arn(job.upload_id, job.attempt)
+    status = workflow.status(job.workflow_run_id or expected)
+    if status is None:
+        workflow.start(job.upload_id, job.attempt)
+        counts["started"] += 1
+        if job.workflow_run_id != expected:
+            jobs_table.moved(job, expected)
+    elif status in _DEAD:
+        counts["failed"] += jobs_table.fail(job.upload_id, job.attempt, PROCESSING_FAILED)
+
+
+def expire_sessions(counts: Counts, deadline: Deadline) -> None:
     """Expire overdue sessions in batches. Skip those another transaction has locked."""
-    expired = 0
-    while count := upload_sessions_table.expire_overdue(BATCH):
-        expired += count
-    return expired
+    while not deadline.passed and (count := upload_sessions_table.expire_overdue(BATCH)):
+        counts["expired"] += count
 
 
-def purge_sessions() -> int:
+def purge_sessions(counts: Counts, deadline: Deadline) -> None:
     """Delete what ended upload sessions left in the bucket. What the bucket refuses now comes again in five minutes."""
-    purged = 0
-    while ended := upload_sessions_table.to_purge(BATCH):
+    failure = None
+    while not deadline.passed and (ended := upload_sessions_table.to_purge(BATCH)):
         for session in ended:
             try:
                 cleanup.remove(session)
+                counts["purged"] += 1
             except StorageUnavailable as error:
-                logger.warning("storage unavailable", extra={"session_id": session.id, "reason": str(error)})
-                return purged
-            purged += 1
-    return purged
+                failure = error
+            if deadline.passed:
+                break
+    if failure:
+        raise failure
 
 
-def delete_objects() -> int:
+def delete_objects(counts: Counts, deadline: Deadline) -> None:
     """Delete objects whose rows are gone. What the bucket refuses now comes again in five minutes."""
-    deleted = 0
-    while due := object_deletions_table.due(BATCH):
-        for key in due:
-            try:
-                storage.delete(key)
-            except StorageUnavailable as error:
-                logger.warning("storage unavailable", extra={"reason": str(error)})
-                return deleted
-            object_deletions_table.done(key)
-            deleted += 1
-    return deleted
+    refused = 0
+    while not deadline.passed and (due := object_deletions_table.due(storage.DELETED_AT_ONCE)):
+        kept = storage.delete_many(due)
+        object_deletions_table.done([key for key in due if key not in kept])
+        counts["objects"] += len(due) - len(kept)
+        refused += len(kept)
+    if refused:
+        raise StorageUnavailable(f"Storage refused to delete {refused} objects")
 
 
-def _in_batches(work: Callable[[int], int]) -> int:
-    """Repeat until a batch comes back short. Return the total."""
-    total = 0
-    while (count := work(BATCH)) == BATCH:
-        total += count
-    return total + count
+def _emptying(name: str, work: Callable[[int], int]) -> Callable[[Counts, Deadline], None]:
+    """Return the step that repeats `work` until a batch comes back short."""
+
+    def step(counts: Counts, deadline: Deadline) -> None:
+        count = BATCH
+        while count == BATCH and not deadline.passed:
+            count = work(BATCH)
+            counts[name] += count
+
+    step.__name__ = name
+    return step
+
+
+STEPS = (
+    reconcile_jobs,
+    _emptying("unconfirmed", uploads_table.drop_unconfirmed),
+    _emptying("unrecorded", speaking_sessions_table.drop_abandoned),
+    expire_sessions,
+    purge_sessions,
+    delete_objects,
+    _emptying("limits", rate_limits_table.purge),
+    _emptying("answers", idempotency_keys_table.purge),
+    _emptying("events", outbox_table.purge),
+)
+COUNTED = (
+    *("started", "failed", "unconfirmed", "unrecorded", "expired"),
+    *("purged", "objects", "limits", "answers", "events"),
+)

@@ -1,21 +1,24 @@
 """POST /api/mocs/uploads/sessions/{sessionId}/finalize: verify that all files are there and as declared.
 
 Two phases: one statement makes this call the session's only finalizer until a deadline; then the files are verified,
-in no transaction; then one statement commits, if this call still holds the lease.
+in no transaction; then one statement commits, if this call still holds the lease. Whatever ends a call early, the next
+one goes on with the files that were not verified.
 """
+
+from functools import partial
 
 from inlet import api, authentication, downloads, identifiers
 from inlet.answers import Family
+from inlet.deadline import Deadline
 from inlet.errors import (
     OF_AN_UPLOAD_SESSION,
     ContentMismatch,
     FilesIncomplete,
     FinalizeInProgress,
     InletError,
-    StorageUnavailable,
     UploadSessionClosed,
 )
-from inlet.upload_sessions import guards, upload_sessions_table, verification
+from inlet.upload_sessions import files_table, guards, upload_sessions_table, verification
 from inlet.upload_sessions.messages import FinalizedFile, FinalizedSession
 from inlet.upload_sessions.rows import UploadSession
 from inlet.upload_sessions.rules import RULES
@@ -57,9 +60,10 @@ def _reason_without_lease(session: UploadSession) -> InletError:
 
 def _finalize(session: UploadSession, token: str) -> None:
     """Verify the files under the lease, and commit; or give the lease back and say why."""
+    deadline = Deadline.of(app.context, reserve_seconds=RULES.finalize_reserve_seconds)
     try:
-        findings = verification.verify(session.slots, budget_seconds=RULES.finalize_budget_seconds)
-    except StorageUnavailable:
+        findings = verification.verify(session.slots, deadline, partial(files_table.keep_verified, session.id, token))
+    except Exception:
         upload_sessions_table.release(session, token, [])
         raise
     if findings.mismatched:
@@ -72,7 +76,10 @@ def _finalize(session: UploadSession, token: str) -> None:
                 for slot, file, (reason, found) in findings.mismatched
             ]
         )
-    if findings.unfinished or not upload_sessions_table.commit(session, token, findings.verified):
+    if findings.failure:
+        upload_sessions_table.release(session, token, findings.verified)
+        raise findings.failure
+    if findings.out_of_time or not upload_sessions_table.commit(session, token, findings.verified):
         upload_sessions_table.release(session, token, findings.verified)
         raise FinalizeInProgress
 

@@ -77,19 +77,25 @@ SELECT final_progress FROM failed
 """
 
 _SILENT = """
-SELECT id AS upload_id, attempt FROM uploads
- WHERE status = 'processing' AND id > %(after)s
+SELECT id AS upload_id, attempt, workflow_run_id FROM uploads
+ WHERE status = 'processing' AND id > %(after)s AND (%(until)s::text IS NULL OR id <= %(until)s)
    AND updated_at < now() - make_interval(secs => CASE WHEN stage IS NULL THEN %(lost)s ELSE %(silent)s END)
  ORDER BY id LIMIT %(limit)s
+"""
+
+_MOVED = """
+UPDATE uploads SET workflow_run_id = %(execution)s
+ WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
 """
 
 
 @dataclass(frozen=True, slots=True)
 class SilentJob:
-    """A job that claims to be processing and has not moved for a while."""
+    """A job that claims to be processing and has not moved for a while. `workflow_run_id` is its execution's ARN."""
 
     upload_id: str
     attempt: int
+    workflow_run_id: str | None
 
 
 def status(upload_id: str) -> StatusRow | None:
@@ -142,9 +148,15 @@ def fail(upload_id: str, attempt: int, message: str, *, final: bool = False) -> 
     return database.fetch_one(_FAIL, parameters) is not None
 
 
-def silent(after: str, limit: int) -> list[SilentJob]:
-    """Return jobs with ids greater than `after` that have been processing without moving for too long, by id."""
+def silent(after: str, until: str | None, limit: int) -> list[SilentJob]:
+    """Return jobs that have been processing without moving for too long, by id: after `after`, and up to `until`."""
     rows = database.fetch_all(
-        _SILENT, {"after": after, "lost": LOST_START_SECONDS, "silent": SILENT_SECONDS, "limit": limit}
+        _SILENT,
+        {"after": after, "until": until, "lost": LOST_START_SECONDS, "silent": SILENT_SECONDS, "limit": limit},
     )
     return [SilentJob(**row) for row in rows]
+
+
+def moved(job: SilentJob, execution: str) -> None:
+    """Record that the job runs as another execution, since its state machine was replaced before it started."""
+    database.execute(_MOVED, {"id": job.upload_id, "attempt": job.attempt, "execution": execution})

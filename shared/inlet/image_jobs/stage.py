@@ -8,7 +8,7 @@ skipped; a stale attempt stops with `StaleAttempt`. Errors leave as exceptions: 
 from collections.abc import Callable
 from typing import Any
 
-from inlet.errors import StageError
+from inlet import background
 from inlet.identifiers import result_id_for
 from inlet.image_jobs import jobs_table
 from inlet.image_jobs.rows import PROGRESS, Job, Stage
@@ -22,16 +22,13 @@ def task(work: Callable[[Job], None], *, during: Stage) -> Callable[[Payload, An
     """Return the Lambda handler of a task, which does its work unless the job has left the stage already."""
     settings.refuse_unsafe()
 
+    @background.function
     def lambda_handler(event: Payload, context: Any) -> Payload:
         upload_id, attempt = event["uploadId"], event["attempt"]
-        try:
-            job = jobs_table.enter(upload_id, attempt, during, PROGRESS[during])
-            late = job.progress > PROGRESS[during]
-            if not late:
-                work(job)
-        except StageError as error:
-            # The runtime logs it. Name and words say it all: a refused photograph must not drown real errors in frames.
-            raise error.with_traceback(None) from None
+        job = jobs_table.enter(upload_id, attempt, during, PROGRESS[during])
+        late = job.progress > PROGRESS[during]
+        if not late:
+            work(job)
         logger.info(
             "stage", extra={"task": context.function_name, "upload_id": upload_id, "attempt": attempt, "late": late}
         )

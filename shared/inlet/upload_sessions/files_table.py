@@ -20,6 +20,15 @@ session AS (
     RETURNING id, greatest(1, floor(extract(epoch FROM expires_at - now())))::integer AS seconds_left
 )"""
 
+_KEEP_VERIFIED = """
+WITH session AS (
+    SELECT id FROM upload_sessions
+     WHERE id = %(session_id)s AND status = 'finalizing' AND lock_token = %(token)s FOR UPDATE
+)
+UPDATE upload_session_files AS file SET verified_at = now() FROM session
+ WHERE file.session_id = session.id AND file.id = ANY(%(verified)s::uuid[])
+"""
+
 # The second of two callers gets the row of the first, even one not yet in this statement's snapshot.
 _REGISTER = f"""
 WITH {_SESSION}, registered AS (
@@ -150,6 +159,11 @@ def seen(session: UploadSession, file: SessionFile, parts: Iterable["UploadedPar
 def drop(session: UploadSession, file: SessionFile) -> bool:
     """Forget a registration that is not completed: the file may be registered again. Return False if there was none."""
     return database.execute(_DROP, {"session_id": session.id, "file_id": file.id}) > 0
+
+
+def keep_verified(session_id: str, token: str, verified: Sequence[str]) -> None:
+    """Record files as verified by the finalizer that holds the lease; a session held by another is left alone."""
+    database.execute(_KEEP_VERIFIED, {"session_id": session_id, "token": token, "verified": verified})
 
 
 def _closed(session: UploadSession) -> UploadSessionClosed:

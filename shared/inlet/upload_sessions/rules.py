@@ -29,8 +29,8 @@ class UploadSessionRules:
     """How long a part's URL lives at most: less than an idle session, so a client that meets a dead one is in time."""
     finalize_lease_seconds: int
     """How long a finalizer counts as alive: longer than its function may run."""
-    finalize_budget_seconds: int
-    """How long one call verifies files before it asks for another call: shorter than an API call may take."""
+    finalize_reserve_seconds: int
+    """How long before its function's end a finalizer begins no further file: the last one and the commit take less."""
     purge_grace_seconds: int
     """How long after a session's end a call or a PUT begun before it may still leave something in the bucket."""
 
@@ -61,7 +61,7 @@ RULES = UploadSessionRules(
     max_age_seconds=24 * 60 * 60,
     part_url_seconds=10 * 60,
     finalize_lease_seconds=60,
-    finalize_budget_seconds=20,
+    finalize_reserve_seconds=14,
     purge_grace_seconds=20 * 60,
     companion_grace_seconds=5 * 60,
     min_part_bytes=5 * MB,

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import httpx
@@ -111,7 +111,7 @@ def test_a_tenth_of_the_polls_is_an_event_once_a_minute_for_each_state(
     handler = load_handler("image_jobs/status")
 
     def poll(draw: float, token: str = upload["sessionToken"]) -> dict[str, Any]:
-        monkeypatch.setattr(handler.random, "random", lambda: draw)
+        monkeypatch.setattr(handler, "_dice", SimpleNamespace(random=lambda: draw))
         answer: dict[str, Any] = handler.lambda_handler(
             invocations.status(upload["uploadId"], token), invocations.Context()
         )

@@ -5,25 +5,37 @@ Both take an upright, metadata-free JPEG (`imaging.prepare`) and return a whole 
 the workflow engine decides.
 """
 
-from inlet.errors import GenerationMisconfigured
+from inlet.errors import GenerationNotConfigured
 from inlet.image_jobs.generation.picture import Generated
 from inlet.settings import settings
+
+
+def require_configured() -> None:
+    """Raise `GenerationNotConfigured` where a call could not even be sent. To be asked before one is claimed."""
+    match settings.generator:
+        case "local":
+            return
+        case "gemini":
+            from inlet.image_jobs.generation import gemini
+
+            gemini.require_configured()
+        case unknown:
+            raise GenerationNotConfigured(f"GENERATOR must be local or gemini, not {unknown!r}.")
 
 
 def generate(image: bytes) -> Generated:
     """Make the picture of `image` (JPEG), with the generator, model and prompt version of the settings.
 
     Raises `GenerationUnavailable` (not billed), `GenerationTimedOut` (perhaps billed), `GenerationBlocked`,
-    `GenerationMalformed` (billed) or `GenerationMisconfigured`.
+    `GenerationMalformed` (billed), `GenerationMisconfigured`, or, before any call, `GenerationNotConfigured`.
     """
+    require_configured()
     match settings.generator:
         case "local":
             from inlet.image_jobs.generation import local_rendering
 
             return local_rendering.generate(image)
-        case "gemini":
+        case _:
             from inlet.image_jobs.generation import gemini
 
             return gemini.generate(image)
-        case unknown:
-            raise GenerationMisconfigured(f"GENERATOR must be local or gemini, not {unknown!r}.")

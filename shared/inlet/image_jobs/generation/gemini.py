@@ -18,6 +18,7 @@ from inlet.errors import (
     GenerationBlocked,
     GenerationMalformed,
     GenerationMisconfigured,
+    GenerationNotConfigured,
     GenerationTimedOut,
     GenerationUnavailable,
     ImageRejected,
@@ -25,7 +26,7 @@ from inlet.errors import (
 )
 from inlet.image_jobs.generation.picture import Generated
 from inlet.image_jobs.generation.prompts import get_prompt
-from inlet.settings import settings
+from inlet.settings import InvalidSetting, MissingSetting, settings
 from inlet.sniffing import sniff
 
 DEFAULT_MODEL: Final = "gemini-nano-banana-2.1"
@@ -67,10 +68,30 @@ _TRANSLATIONS: Final[tuple[tuple[type[Exception] | tuple[type[Exception], ...], 
 _FAILURES: Final = (errors.APIError, httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, TimeoutError, ValueError)
 
 
+def require_configured() -> None:
+    """Raise `GenerationNotConfigured` for settings with which no call could be sent.
+
+    Their exceptions could not be told from those of an unreadable answer.
+    """
+    try:
+        api_key = settings.gemini_api_key
+        _ = settings.gemini_timeout_seconds
+        get_prompt(settings.prompt_version)
+    except (MissingSetting, InvalidSetting) as error:
+        raise GenerationNotConfigured(str(error)) from None
+    if not (api_key.isascii() and api_key.isprintable()):
+        raise GenerationNotConfigured("GEMINI_API_KEY cannot be sent in a header.")
+    try:
+        address = urlsplit(settings.gemini_base_url or "https://default")
+    except ValueError:
+        address = urlsplit("")
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise GenerationNotConfigured("GEMINI_BASE_URL is no web address.")
+
+
 def generate(image: bytes) -> Generated:
     """Ask the model once, for at most `settings.gemini_timeout_seconds` of wall clock."""
     request = _request(image)
-    _refuse_unsendable(settings.gemini_api_key, settings.gemini_base_url)
     try:
         answer = asyncio.run(_ask(settings.gemini_api_key, request, settings.gemini_timeout_seconds))
     except _FAILURES as error:
@@ -88,18 +109,6 @@ def _request(image: bytes) -> dict[str, Any]:
         ],
         "config": types.GenerateContentConfig(response_modalities=["IMAGE"]),
     }
-
-
-def _refuse_unsendable(api_key: str, base_url: str | None) -> None:
-    """Refuse settings whose exceptions could not be told from those of an unreadable answer."""
-    if not (api_key.isascii() and api_key.isprintable()):
-        raise GenerationMisconfigured("GEMINI_API_KEY cannot be sent in a header.")
-    try:
-        address = urlsplit(base_url or "https://default")
-    except ValueError:
-        address = urlsplit("")
-    if address.scheme not in ("http", "https") or not address.hostname:
-        raise GenerationMisconfigured("GEMINI_BASE_URL is no web address.")
 
 
 async def _ask(api_key: str, request: dict[str, Any], seconds: float) -> types.GenerateContentResponse:

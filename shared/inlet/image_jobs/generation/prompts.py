@@ -1,6 +1,6 @@
 """The image model's prompts, by version. A version never changes once it has been used: add the next one."""
 
-from inlet.errors import GenerationMisconfigured
+from inlet.errors import GenerationNotConfigured
 
 _V1 = """\
 You are given one photograph, most often a prenatal ultrasound scan. Turn it into a photorealistic portrait of the
@@ -25,9 +25,9 @@ _PROMPTS = {"v1": _V1}
 
 
 def get_prompt(version: str) -> str:
-    """Return the prompt of that version. Raise `GenerationMisconfigured` for an unknown one."""
+    """Return the prompt of that version. Raise `GenerationNotConfigured` for an unknown one."""
     try:
         return _PROMPTS[version]
     except KeyError:
         known = ", ".join(_PROMPTS)
-        raise GenerationMisconfigured(f"There is no prompt version {version!r}; there is {known}.") from None
+        raise GenerationNotConfigured(f"There is no prompt version {version!r}; there is {known}.") from None
