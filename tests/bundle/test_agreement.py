@@ -440,6 +440,16 @@ class TestPermissions:
     def test_a_function_may_do_what_its_code_calls_and_nothing_else(self, name: str) -> None:
         assert granted_permissions(FUNCTIONS[name]) == needed_permissions(name)
 
+    def test_the_sweeper_may_ask_about_the_machine_by_its_name(self) -> None:
+        name = RESOURCES["ProcessImageStateMachine"]["Properties"]["Name"]["Fn::Sub"]
+        (asked,) = [
+            statement["Resource"]["Fn::Sub"]
+            for policy in FUNCTIONS["OperationsSweepFunction"]["Policies"]
+            for statement in policy["Statement"]
+            if statement["Action"] == "states:DescribeExecution"
+        ]
+        assert asked.endswith(f":execution:{name}:*")
+
     def test_no_permission_is_for_everything(self) -> None:
         for name, properties in FUNCTIONS.items():
             for policy in properties.get("Policies", []):

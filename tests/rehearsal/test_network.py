@@ -1,5 +1,6 @@
 """The rehearsal's network: AWS's names lead to this machine, and nothing leads to AWS."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,20 +16,20 @@ from rehearsal.network import Network, Server
 def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Network]:
     """A network that knows one name, whose server speaks plain HTTP, and a shell that goes through it."""
     issuer = Issuer()
-    certificate = make_certificate(tmp_path, ["issuer.example.com", "*.amazonaws.com"])
+    certificate = make_certificate(tmp_path, ["issuer.example.com"])
     port = int(issuer.url.rpartition(":")[2])
     network = Network({"issuer.example.com": Server(port, speaks_tls=False)}, certificate)
     for name in ("NO_PROXY", "no_proxy", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HTTPS_PROXY", network.url)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.public))
     yield network
     network.stop()
     issuer.stop()
 
 
-def test_a_known_name_is_answered_here_under_its_own_certificate(network: Network) -> None:
-    answer = httpx.get("https://issuer.example.com/.well-known/openid-configuration")
+def test_a_known_name_is_answered_here_under_its_own_certificate(network: Network, tmp_path: Path) -> None:
+    trusting = ssl.create_default_context(cafile=tmp_path / "certificate.pem")
+    answer = httpx.get("https://issuer.example.com/.well-known/openid-configuration", verify=trusting)
     assert answer.json()["jwks_uri"].endswith("/keys")
     assert not network.refused
 
