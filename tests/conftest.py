@@ -8,6 +8,7 @@ stack          the whole local stack, one a worker, limits and schedules off; `h
                connection to its database
 start_stack    another stack with other settings, on a database and bucket of its own, stopped after the test
 load_handler   a function's module in this process
+aws_account    an AWS account with nothing in it, for what deploys
 
 The worlds are functions that can be killed, with a database and a bucket of the test's own (see support/worlds):
 image_jobs_world, upload_sessions_world, speaking_sessions_world.
@@ -32,7 +33,7 @@ from local_aws.postgres import APPLICATION, Postgres
 from local_aws.s3_server import S3Server
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
-from tests.support import crash, handlers
+from tests.support import aws, crash, handlers
 from tests.support.stacks import ANY_ORIGIN, OTHER_SITE, Rows, empty_bucket, empty_database, new_stack, storage_settings
 
 if TYPE_CHECKING:
@@ -253,6 +254,19 @@ def crash_server(tmp_path_factory: pytest.TempPathFactory, engine: "SharedEngine
         written = log.read_text()
     assert "@example.com" not in written
     assert "X-Amz-Signature" not in written
+
+
+@pytest.fixture(scope="session")
+def aws_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where this worker's AWS account is."""
+    with aws.aws(tmp_path_factory.mktemp("aws")) as url:
+        yield url
+
+
+@pytest.fixture
+def aws_account(aws_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have an AWS account with nothing in it, and the credentials for it."""
+    aws.enter(aws_url, monkeypatch)
 
 
 @pytest.fixture

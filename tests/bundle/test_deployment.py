@@ -17,7 +17,6 @@ from local.stack import PROJECT
 from scripts.build import build_directory
 from scripts.translate import EXAMPLES, translated
 from tests.bundle.test_agreement import FUNCTIONS, RESOURCES, TEMPLATE, used_settings
-from tests.bundle.translation import Variant
 
 # What CloudFormation and Lambda take. Sources: AWS CloudFormation User Guide, "Using dynamic references"; AWS Lambda
 # Developer Guide, "Lambda quotas".
@@ -30,15 +29,6 @@ LONG_SECRETS = {
     "SERVER_SECRET": "s" * 64,
     "S3_ACCESS_KEY_ID": "a" * 32,
     "S3_SECRET_ACCESS_KEY": "k" * 64,
-}
-VARIANTS = {
-    "as it comes": {},
-    "R2, an issuer, other origins": {
-        "R2Endpoint": "https://account.r2.cloudflarestorage.com",
-        "BucketName": "files",
-        "JwtIssuer": "https://issuer.test/",
-        "AllowedOrigins": "https://a.test,https://b.test",
-    },
 }
 
 
@@ -60,18 +50,6 @@ def test_origins_keep_the_methods_and_headers_that_their_pages_may_use() -> None
     assert cors["allowMethods"] == ["GET", "POST", "DELETE"]
     assert "idempotency-key" in cors["allowHeaders"]
     assert cors["exposeHeaders"] == ["etag", "retry-after"]
-
-
-@pytest.mark.parametrize("parameters", VARIANTS.values(), ids=VARIANTS)
-def test_cloudformation_has_nothing_to_say_against_the_translation(parameters: dict[str, str]) -> None:
-    """Policies and routes exist only now; a circle of dependencies would be one of the findings."""
-    from cfnlint.api import lint  # takes seconds: not for who only collects
-    from cfnlint.config import ManualArgs
-
-    # What is not used in a variant is used in another.
-    rules = ManualArgs(regions=["eu-west-1"], ignore_checks=["W2001"])
-    found = lint(json.dumps(Variant(**parameters).document), config=rules)
-    assert [f"{one.rule.id} {one.message}" for one in found] == []
 
 
 def test_there_are_no_more_references_to_secrets_than_a_template_may_hold() -> None:

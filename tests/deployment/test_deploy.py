@@ -1,19 +1,19 @@
 """`make deploy` and what belongs to it: the person's own account and region, refusals in words, a test from outside."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from deployment import __main__ as command
 from deployment import deploy, destroy, secrets, smoke
 from deployment.account import Account, account, known_stage
 from deployment.words import Refused
 from local.stack import LocalStack
+from tests.support import aws
 
 DATABASE = "postgresql://inlet:password@host/inlet"
 
@@ -29,26 +29,27 @@ def shell(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def where(shell: None) -> Iterator[Account]:
+def where(shell: None, aws_account: None) -> Account:
     """An account with the secrets of dev."""
-    with mock_aws():
-        found = account("eu-north-1")
-        client = found.client("secretsmanager")
-        functions = {"DATABASE_URL": DATABASE, "SERVER_SECRET": "s" * 40}
-        client.create_secret(Name="inlet/dev/functions", SecretString=json.dumps(functions))
-        restricted = {"MIGRATIONS_DATABASE_URL": DATABASE}
-        client.create_secret(Name="inlet/dev/restricted", SecretString=json.dumps(restricted))
-        yield found
+    found = account("eu-north-1")
+    client = found.client("secretsmanager")
+    functions = {"DATABASE_URL": DATABASE, "SERVER_SECRET": "s" * 40}
+    client.create_secret(Name="inlet/dev/functions", SecretString=json.dumps(functions))
+    restricted = {"MIGRATIONS_DATABASE_URL": DATABASE}
+    client.create_secret(Name="inlet/dev/restricted", SecretString=json.dumps(restricted))
+    return found
 
 
-def test_without_an_account_or_a_region_nothing_is_guessed(shell: None, tmp_path: Path) -> None:
+def test_without_an_account_or_a_region_nothing_is_guessed(
+    shell: None, aws_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(Refused, match="No region is set"):
         account()
     with pytest.raises(Refused, match="No AWS account is at hand"):
         account("eu-north-1")
     (tmp_path / "config").write_text("[default]\nregion = ap-southeast-2\n")
-    with mock_aws():
-        assert account().region == "ap-southeast-2", "the profile's own"
+    aws.enter(aws_url, monkeypatch)
+    assert account().region == "ap-southeast-2", "the profile's own"
 
 
 def test_a_profile_that_there_is_not_is_said(shell: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,8 @@
 """`make secret`: made once, changed one by one, never shown, and refused by name when something is missing."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from moto import mock_aws
 
 from deployment import secrets
 from deployment.account import Account, account
@@ -15,12 +13,11 @@ POOLED, DIRECT = "postgresql://inlet:pooled-password@pooler/inlet", "postgresql:
 
 
 @pytest.fixture
-def where(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+def where(aws_account: None, monkeypatch: pytest.MonkeyPatch) -> Account:
     """An account whose Secrets Manager is empty, and a shell that names no secret."""
     for name in (*FUNCTION_SECRETS, *secrets.RESTRICTED_SECRETS):
         monkeypatch.delenv(name, raising=False)
-    with mock_aws():
-        yield account("eu-north-1")
+    return account("eu-north-1")
 
 
 def stored(where: Account, name: str) -> dict[str, str]:
