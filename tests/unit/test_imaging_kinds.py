@@ -183,6 +183,15 @@ class TestPng:
         packed = zlib.compress(bytes(MAXIMUM_PROFILE_BYTES + 1), 9)
         assert "colour profile" in refusal(png.with_chunk(b"iCCP", b"x\x00\x00" + packed), "image/png")
 
+    @pytest.mark.parametrize("palette", [b"", png.chunk(b"PLTE", b""), png.chunk(b"PLTE", bytes(4))])
+    def test_numbers_of_colours_without_colours_are_damage(self, palette: bytes) -> None:
+        """A renamed PLTE is an ancillary chunk with a wrong checksum, which is dropped."""
+        whole = photographs.saved(photographs.scene(48, 32).convert("P"), "PNG")
+        start = whole.index(b"PLTE") - 4
+        end = start + 12 + int.from_bytes(whole[start : start + 4])
+        for changed in (whole[:start] + palette + whole[end:], whole.replace(b"PLTE", b"pLTE")):
+            assert "damaged" in refusal(changed, "image/png")
+
     @settings(max_examples=150, deadline=None)
     @given(
         place=st.floats(0, 1),

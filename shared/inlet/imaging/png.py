@@ -18,6 +18,7 @@ _TEXTS: Final = frozenset({b"tEXt", b"zTXt", b"iTXt"})
 _KEPT: Final = frozenset({b"IHDR", b"IDAT", b"IEND", *_BEFORE_PIXELS, b"eXIf", *_TEXTS})
 """What decides how the picture looks; Pillow reads an orientation from texts too."""
 _SINGLE: Final = frozenset({b"tRNS", b"iCCP", b"eXIf"})
+_INDEXED: Final = 3
 _MOST_CHUNKS: Final = 100_000
 _PIECE_BYTES: Final = 1024 * 1024
 
@@ -25,6 +26,7 @@ _PIECE_BYTES: Final = 1024 * 1024
 def readable(content: bytes) -> bytes:
     """Return the still picture in `content` with no chunk that could only harm, or raise ImageRejected."""
     seen, kept, text_bytes, whole = set[bytes](), [memoryview(_SIGNATURE)], 0, True
+    needs_palette = False
     for kind, chunk in _chunks(content):
         data = chunk[8:-4]
         if kind == b"IEND":  # holds no pixel, so its checksum may be wrong
@@ -34,6 +36,10 @@ def readable(content: bytes) -> bytes:
                 raise ImageRejected(words.DAMAGED)
             whole = False
             continue
+        if kind == b"IHDR":
+            needs_palette = len(data) > 9 and data[9] == _INDEXED
+        elif needs_palette and _lacks_palette(kind, data, seen):
+            raise ImageRejected(words.DAMAGED)  # its pixels are numbers of colours that nobody named
         if _moves(kind, data, seen):
             raise ImageRejected(words.MOVING)
         useless = (
@@ -60,6 +66,13 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, memoryview]]:
         yield bytes(view[start + 4 : start + 8]), view[start:end]
         start = end
     raise ImageRejected(words.TOO_MANY_PIECES)
+
+
+def _lacks_palette(kind: bytes, data: memoryview, seen: set[bytes]) -> bool:
+    """Tell whether pixels come before a palette, or a palette is none."""
+    if kind == b"PLTE":
+        return not data or len(data) % 3 != 0
+    return kind == b"IDAT" and b"PLTE" not in seen
 
 
 def _moves(kind: bytes, data: memoryview, seen: set[bytes]) -> bool:

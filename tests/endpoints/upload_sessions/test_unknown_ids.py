@@ -1,5 +1,7 @@
 """Sessions and files that do not exist, or belong to somebody else, at every endpoint: all look the same."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 
@@ -77,11 +79,13 @@ def test_no_such_file(http: httpx.Client, rows: Rows, file_id: str) -> None:
             assert response.json() == {"error": "File not found in this upload session.", "code": "NOT_FOUND"}
 
 
-def test_the_seeded_sessions_answer_as_the_contract_says(http: httpx.Client, stack: LocalStack) -> None:
+def test_the_seeded_sessions_answer_as_the_contract_says(start_stack: Callable[..., LocalStack]) -> None:
     from local.seed import seed
 
+    stack = start_stack()  # its own: other tests count on a database that holds nothing of the kind
     seed(stack.database_url, stack.storage, stack.bucket)
-    expired = Session(http, "eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee")
-    refused(expired.register(pdf()), 400, "BAD_REQUEST")
-    foreign = Session(http, "dddddddd-dddd-dddd-dddd-dddddddddddd")
-    assert foreign.register(pdf()).json() == MISSING
+    with httpx.Client(base_url=stack.url, timeout=30) as http:
+        expired = Session(http, "eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee")
+        refused(expired.register(pdf()), 400, "BAD_REQUEST")
+        foreign = Session(http, "dddddddd-dddd-dddd-dddd-dddddddddddd")
+        assert foreign.register(pdf()).json() == MISSING
