@@ -82,6 +82,8 @@ def parameters_of(where: Account, stage: str, architecture: str) -> dict[str, st
     chosen = configured(stage)
     if clash := sorted(chosen.keys() & set(FOUND) - {"Stage"}):
         raise Refused(f"samconfig.toml must not set {', '.join(clash)}: `make deploy` finds it.")
+    if quoted := sorted(name for name, value in chosen.items() if '"' in value):
+        raise Refused(f"samconfig.toml: the value of {', '.join(quoted)} must have no quotation mark within.")
     if chosen.get("R2Endpoint") and not chosen.get("BucketName"):
         raise Refused("samconfig.toml sets R2Endpoint: set BucketName to the bucket's name in R2 as well.")
     default_bucket = f"inlet-{stage}-{where.number}-{where.region}"
@@ -113,7 +115,7 @@ def configured(stage: str) -> dict[str, str]:
     """Return the stage's own parameters in samconfig.toml."""
     sections: dict[str, Any] = tomllib.loads(CONFIGURATION.read_text())
     overrides = sections[stage]["deploy"]["parameters"].get("parameter_overrides", [])
-    return dict(one.split("=", 1) for one in overrides)
+    return {name: value.strip("\"'") for name, value in (one.split("=", 1) for one in overrides)}
 
 
 def sam_command(template: Path, stage: str, region: str, parameters: dict[str, str], *, is_new: bool) -> list[str]:
@@ -125,5 +127,6 @@ def sam_command(template: Path, stage: str, region: str, parameters: dict[str, s
         # A first try that fails would leave a stack that can only be deleted.
         *(("--on-failure", "DELETE") if is_new else ()),
         *(("--no-confirm-changeset",) if os.environ.get("YES") else ()),
-        *("--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items())),
+        # In quotes: sam ends a value at its first space, and rate(1 hour) has one.
+        *("--parameter-overrides", *(f'{name}="{value}"' for name, value in parameters.items())),
     ]

@@ -141,7 +141,7 @@ class TestMake:
         command = deploy.sam_command(template, "dev", "eu-north-1", {"Architecture": "x86_64"}, is_new=True)
         said = " ".join(command)
         assert f"--template-file {template}" in said
-        assert "Architecture=x86_64" in said
+        assert 'Architecture="x86_64"' in said
         assert f"--config-file {PROJECT / 'samconfig.toml'}" in said, "sam looks for it beside the template only"
         assert "--on-failure DELETE" in said
 

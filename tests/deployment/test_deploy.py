@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+from samcli.cli.types import CfnParameterOverridesType
 
 from deployment import __main__ as command
 from deployment import deploy, destroy, secrets, smoke
@@ -79,6 +80,7 @@ def test_what_the_template_asks_for_is_found_out(where: Account) -> None:
         ({"R2Endpoint": "https://a.r2.cloudflarestorage.com"}, "set BucketName"),
         ({"R2Endpoint": "https://a.r2.cloudflarestorage.com", "BucketName": "files"}, "lacks S3_ACCESS_KEY_ID"),
         ({"FunctionsSecretVersion": "old"}, "must not set FunctionsSecretVersion"),
+        ({"OidcScope": 'openid "x"'}, "OidcScope must have no quotation mark"),
     ],
 )
 def test_what_is_missing_is_named(
@@ -87,6 +89,25 @@ def test_what_is_missing_is_named(
     monkeypatch.setattr(deploy, "configured", lambda stage: {"Stage": stage} | overrides)
     with pytest.raises(Refused, match=words):
         deploy.parameters_of(where, "dev", "arm64")
+
+
+def test_sam_takes_every_value_as_it_was_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read back by sam's own reader, which ends a value at its first space unless it is in quotes."""
+    file = tmp_path / "samconfig.toml"
+    overrides = ["SweepEvery=rate(1 hour)", "OidcScope='openid offline_access'", "R2Endpoint="]
+    overrides += ["AllowedOrigins=https://a.test,https://b.test"]
+    file.write_text(f"[dev.deploy.parameters]\nparameter_overrides = {json.dumps(overrides)}\n")
+    monkeypatch.setattr(deploy, "CONFIGURATION", file)
+    chosen = deploy.configured("dev")
+    assert chosen == {
+        "SweepEvery": "rate(1 hour)",
+        "OidcScope": "openid offline_access",
+        "AllowedOrigins": "https://a.test,https://b.test",
+        "R2Endpoint": "",
+    }
+    command = deploy.sam_command(tmp_path, "dev", "eu-north-1", chosen, is_new=False)
+    given = tuple(command[command.index("--parameter-overrides") + 1 :])
+    assert CfnParameterOverridesType().convert(given, None, None) == chosen
 
 
 def test_a_stage_without_secrets_does_not_take_another_s(where: Account) -> None:
