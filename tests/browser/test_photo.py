@@ -1,13 +1,14 @@
 """A photograph's way in a real browser: chosen, sent, watched, shown; and everything that can come between."""
 
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from inlet import answers
 from local.stack import LocalStack
@@ -298,11 +299,20 @@ def test_polling_slows_down_when_nobody_looks_and_while_the_network_fails(page: 
             body = answer | {"success": True, "updatedAt": "2026-01-01T00:00:00Z"}
             route.fulfill(json=body, headers={"retry-after": "2"})
 
+    under_way: set[Request] = set()
+    page.on("request", lambda request: under_way.add(request))
+    page.on("requestfinished", lambda request: under_way.discard(request))
+    page.on("requestfailed", lambda request: under_way.discard(request))
+
     def polls_within(seconds: int) -> int:
         before = asked
         for _ in range(seconds * 2):  # in steps, so that each answer arrives before the next timer
             page.clock.run_for(500)
             page.wait_for_timeout(15)
+            deadline = time.monotonic() + 20
+            while under_way:
+                assert time.monotonic() < deadline
+                page.wait_for_timeout(15)
         return asked - before
 
     page.clock.install()
