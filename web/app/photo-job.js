@@ -5,7 +5,7 @@
 import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { startJob, watchJob } from "../client/image-job.js";
 import { clearSession, hasSession } from "../client/job-token.js";
-import * as storage from "../client/local-storage.js";
+import * as storage from "../client/storage.js";
 import { backoff, sleepUnless } from "../client/waiting.js";
 import { announce, api, element, offerRetry } from "./page.js";
 

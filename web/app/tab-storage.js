@@ -1,34 +1,20 @@
 /** What this tab keeps over its pages; where it may keep nothing, over this page only. */
 
+import { kept } from "../client/storage.js";
+
 export const REFRESH_TOKEN = "inlet-refresh-token";
 
-/** @type {Map<string, string>} */
-const held = new Map();
+const tab = kept(() => sessionStorage);
 
-/**
- * @param {string} key
- * @returns {string | null}
- */
-export function read(key) {
-  try {
-    return sessionStorage.getItem(key) ?? held.get(key) ?? null;
-  } catch {
-    return held.get(key) ?? null;
-  }
-}
+export const { read } = tab;
 
 /**
  * @param {string} key
  * @param {string | null} value null: nothing any more
  */
 export function write(key, value) {
-  held.delete(key);
-  try {
-    if (value === null) sessionStorage.removeItem(key);
-    else sessionStorage.setItem(key, value);
-  } catch {
-    if (value !== null) held.set(key, value);
-  }
+  if (value === null) tab.remove(key);
+  else tab.write(key, value);
 }
 
 /** Whether somebody has signed in in this tab. */

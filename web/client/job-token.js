@@ -2,7 +2,7 @@
  * Which image jobs this browser owns: one secret token per job, and the job the person is busy with.
  */
 
-import * as storage from "./local-storage.js";
+import * as storage from "./storage.js";
 
 const SESSION_PREFIX = "babypeek-session-";
 const CURRENT_JOB_KEY = "babypeek-current-job";

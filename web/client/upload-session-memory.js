@@ -12,7 +12,7 @@
 
 import { read } from "./file-type.js";
 import { digest } from "./hash.js";
-import * as storage from "./local-storage.js";
+import * as storage from "./storage.js";
 
 const KEY = "inlet-upload-sessions";
 const SAMPLE_BYTES = 64 * 1024;
