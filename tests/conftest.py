@@ -6,7 +6,8 @@ inlet_settings the environment of a function, in this process, on both of the ab
 crash_server   where functions can be killed, with `engine`, the workflow engine they know (see crash.py)
 stack          the whole local stack, one a worker, limits and schedules off; `http` is a client of its API, `rows` a
                connection to its database
-start_stack    another stack with other settings, on a database and bucket of its own, stopped after the test
+start_stack    another stack with other settings, on a database and bucket of its own, stopped after the test;
+               open_stack opens one that a fixture keeps longer
 load_handler   a function's module in this process
 aws_account    an AWS account with nothing in it, for what deploys
 
@@ -17,6 +18,7 @@ image_jobs_world, upload_sessions_world, speaking_sessions_world.
 import faulthandler
 import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -191,34 +193,33 @@ def inlet_settings(database_url: str, bucket: str, s3: S3Server, monkeypatch: py
 
 
 @pytest.fixture(scope="session")
-def stack(
+def open_stack(
     tmp_path_factory: pytest.TempPathFactory,
     make_database: Callable[[], str],
     make_bucket: Callable[[], str],
     s3: S3Server,
-) -> Iterator[LocalStack]:
+) -> Callable[..., LocalStack]:
+    """`with open_stack(AUTH_BYPASS="false", …) as stack:`, on a database and bucket of its own unless told others."""
+
+    def opened(**settings: str) -> LocalStack:
+        own = {"DATABASE_URL": make_database()} | storage_settings(s3, make_bucket())
+        return new_stack(tmp_path_factory.mktemp("stack"), own | settings)
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def stack(open_stack: Callable[..., LocalStack]) -> Iterator[LocalStack]:
     """The whole stack as `make run` starts it, with the bypass on, limits off, and no schedule interfering."""
-    settings = {"DATABASE_URL": make_database(), "RATE_LIMIT_BYPASS": "true", "ALLOWED_ORIGINS": OTHER_SITE}
-    settings |= storage_settings(s3, make_bucket())
-    with new_stack(tmp_path_factory.mktemp("stack"), settings) as running:
+    with open_stack(RATE_LIMIT_BYPASS="true", ALLOWED_ORIGINS=OTHER_SITE) as running:
         yield running
 
 
 @pytest.fixture
-def start_stack(
-    tmp_path: Path, make_database: Callable[[], str], make_bucket: Callable[[], str], s3: S3Server
-) -> Iterator[Callable[..., LocalStack]]:
-    """`start_stack(AUTH_BYPASS="false", …)`: a further stack, with its own database and bucket unless told others."""
-    started: list[LocalStack] = []
-
-    def start(**settings: str) -> LocalStack:
-        own = {"DATABASE_URL": make_database()} | storage_settings(s3, make_bucket())
-        started.append(new_stack(tmp_path / f"stack-{len(started)}", own | settings).start())
-        return started[-1]
-
-    yield start
-    for stack in started:
-        stack.stop()
+def start_stack(open_stack: Callable[..., LocalStack]) -> Iterator[Callable[..., LocalStack]]:
+    """`start_stack(AUTH_BYPASS="false", …)`: a further stack, until the end of the test."""
+    with ExitStack() as started:
+        yield lambda **settings: started.enter_context(open_stack(**settings))
 
 
 @pytest.fixture

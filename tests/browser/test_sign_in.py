@@ -11,9 +11,7 @@ from playwright.sync_api import FilePayload, Page, Route, expect
 from local.stack import LocalStack
 from local_aws import issuer_grants
 from local_aws.issuer import Issuer
-from local_aws.s3_server import S3Server
 from tests.browser.conftest import Traffic
-from tests.support.stacks import new_stack, storage_settings
 
 LIFE = 120  # seconds of an access token, unless a test says otherwise
 STORED = "() => JSON.stringify([{ ...sessionStorage }, { ...localStorage }, document.cookie])"
@@ -27,14 +25,10 @@ JWT = re.compile(r"eyJ[\w-]+\.eyJ")
 
 @pytest.fixture(scope="module")
 def closed(
-    tmp_path_factory: pytest.TempPathFactory,
-    make_database: Callable[[], str],
-    make_bucket: Callable[[], str],
-    s3: S3Server,
+    open_stack: Callable[..., LocalStack],
 ) -> Iterator[LocalStack]:
     """A stack without the bypass, and so with an issuer."""
-    own = {"AUTH_BYPASS": "false", "DATABASE_URL": make_database()} | storage_settings(s3, make_bucket())
-    with new_stack(tmp_path_factory.mktemp("closed"), own) as running:
+    with open_stack(AUTH_BYPASS="false") as running:
         yield running
 
 

@@ -12,22 +12,16 @@ from local.seed import seed
 from local.seeds import upload_sessions
 from local.seeds.image_jobs import JOBS
 from local.stack import PROJECT, LocalStack
-from local_aws.s3_server import S3Server
-from tests.support.stacks import new_stack, storage_settings
 
 FIXTURES = sorted((PROJECT / "events").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
 def seeded(
-    tmp_path_factory: pytest.TempPathFactory,
-    make_database: Callable[[], str],
-    make_bucket: Callable[[], str],
-    s3: S3Server,
+    open_stack: Callable[..., LocalStack],
 ) -> Iterator[LocalStack]:
     """A stack of its own: other tests count on a database that holds nothing of what the fixtures name."""
-    settings = {"DATABASE_URL": make_database()} | storage_settings(s3, make_bucket())
-    with new_stack(tmp_path_factory.mktemp("seeded"), settings) as stack:
+    with open_stack() as stack:
         seed(stack.database_url, stack.storage, stack.bucket)
         yield stack
 

@@ -11,22 +11,16 @@ import psycopg
 import pytest
 
 from local.stack import LocalStack
-from local_aws.s3_server import S3Server
 from tests.support import invocations
 from tests.support.image_jobs import EMAIL, confirm, reserve
-from tests.support.stacks import new_stack, storage_settings
 
 
 @pytest.fixture(scope="module")
 def limited(
-    tmp_path_factory: pytest.TempPathFactory,
-    make_database: Callable[[], str],
-    make_bucket: Callable[[], str],
-    s3: S3Server,
+    open_stack: Callable[..., LocalStack],
 ) -> Iterator[LocalStack]:
     """A stack with limits on."""
-    settings = {"DATABASE_URL": make_database(), "MAX_IMAGE_BYTES": "1000"} | storage_settings(s3, make_bucket())
-    with new_stack(tmp_path_factory.mktemp("limited"), settings) as running:
+    with open_stack(MAX_IMAGE_BYTES="1000") as running:
         yield running
 
 

@@ -13,11 +13,9 @@ import pytest
 
 from inlet.settings import UnsafeSetting, settings
 from local.stack import PROJECT, LocalStack
-from local_aws.s3_server import S3Server
 from local_aws.template import Template
 from tests.support.invocations import Context
 from tests.support.issuer import OTHER_KEY, Issuer
-from tests.support.stacks import new_stack, storage_settings
 from tests.support.upload_sessions import SESSIONS, Session, create, declare, pdf
 from tests.support.worlds import upload_sessions
 
@@ -41,16 +39,11 @@ def issuer() -> Iterator[Issuer]:
 
 @pytest.fixture(scope="module")
 def guarded(
-    tmp_path_factory: pytest.TempPathFactory,
-    make_database: Callable[[], str],
-    make_bucket: Callable[[], str],
-    s3: S3Server,
+    open_stack: Callable[..., LocalStack],
     issuer: Issuer,
 ) -> Iterator[LocalStack]:
     """A stack that believes one issuer, and has no bypass and a small daily limit."""
-    own = {"AUTH_BYPASS": "false", "JWT_ISSUER": issuer.url, "UPLOAD_SESSIONS_PER_DAY": str(LIMIT)}
-    own |= {"DATABASE_URL": make_database()} | storage_settings(s3, make_bucket())
-    with new_stack(tmp_path_factory.mktemp("guarded"), own) as running:
+    with open_stack(AUTH_BYPASS="false", JWT_ISSUER=issuer.url, UPLOAD_SESSIONS_PER_DAY=str(LIMIT)) as running:
         yield running
 
 
