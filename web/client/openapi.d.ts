@@ -540,7 +540,7 @@ export interface components {
         };
         /**
          * JobStatus
-         * @description The answer to a status poll. `errorMessage` is there only when the job failed.
+         * @description The answer to a status poll. Every change raises `revision`; `errorMessage` is there only when the job failed.
          */
         JobStatus: {
             /**
@@ -554,6 +554,8 @@ export interface components {
             progress: number;
             /** Resultid */
             resultId: string | null;
+            /** Revision */
+            revision: number;
             /** Updatedat */
             updatedAt: string;
             /** Errormessage */
@@ -823,12 +825,14 @@ export interface components {
         };
         /**
          * SessionState
-         * @description A session, its files and its progress.
+         * @description A session, its files and its progress. Every change raises `revision`.
          */
         SessionState: {
             /** Sessionid */
             sessionId: string;
             status: components["schemas"]["SessionStatus"];
+            /** Revision */
+            revision: number;
             /** Partsizebytes */
             partSizeBytes: number;
             createdAt: components["schemas"]["Timestamp"];
@@ -949,12 +953,14 @@ export interface components {
         };
         /**
          * RecordingListed
-         * @description A session in a list.
+         * @description A session in a list. Every change raises `revision`.
          */
         RecordingListed: {
             /** Id */
             id: string;
             status: components["schemas"]["RecordingStatus"];
+            /** Revision */
+            revision: number;
             /** Durationsecs */
             durationSecs: number;
             /** Language */
@@ -1009,6 +1015,8 @@ export interface components {
             /** Id */
             id: string;
             status: components["schemas"]["RecordingStatus"];
+            /** Revision */
+            revision: number;
             /** Durationsecs */
             durationSecs: number;
             /** Language */

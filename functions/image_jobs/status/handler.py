@@ -1,6 +1,5 @@
 """GET /api/status/{jobId}: return where the job stands. Polled every 2-3 seconds: one read, no pydantic, no boto3."""
 
-import hashlib
 import json
 from random import SystemRandom
 
@@ -41,8 +40,8 @@ def read_status(job_id: str) -> Response[str]:
         raise UploadNotFound
     authentication.check_job_token(token, row.token_hash)
 
-    body = json.dumps(_status(row), separators=(",", ":"))
-    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    body = json.dumps(_status(job_id, row), separators=(",", ":"))
+    etag = f'"{row.revision}"'
     sent = {"etag": etag}
     if row.status in ("pending", "processing"):
         sent["retry-after"] = str(POLL_SECONDS)
@@ -51,13 +50,14 @@ def read_status(job_id: str) -> Response[str]:
     return Response(200, "application/json", body, sent)
 
 
-def _status(row: StatusRow) -> JobStatus:
+def _status(job_id: str, row: StatusRow) -> JobStatus:
     status: JobStatus = {
         "success": True,
         "status": row.status,
         "stage": row.stage,
         "progress": row.progress,
-        "resultId": row.result_id,
+        "resultId": identifiers.result_id_for(job_id) if row.status == "completed" else None,
+        "revision": row.revision,
         "updatedAt": iso_utc(row.updated_at),
     }
     if row.status == "failed" and row.error_message:

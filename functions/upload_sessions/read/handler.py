@@ -22,6 +22,7 @@ def read_session(session_id: str) -> SessionState:
     return SessionState(
         session_id=session.id,
         status=session.state,
+        revision=session.revision,
         part_size_bytes=session.part_size_bytes,
         created_at=session.created_at,
         expires_at=session.expires_at,

@@ -13,10 +13,8 @@ SILENT_SECONDS = 600
 """A job whose stage has not moved for this long (twice the longest stage) may have a dead execution."""
 
 _STATUS = """
-SELECT uploads.session_token_hash AS token_hash, uploads.status, uploads.stage, uploads.progress, uploads.error_message,
-       uploads.updated_at, CASE WHEN uploads.status = 'completed' THEN results.id END AS result_id
-  FROM uploads LEFT JOIN results ON results.upload_id = uploads.id
- WHERE uploads.id = %(id)s
+SELECT session_token_hash AS token_hash, status, stage, progress, error_message, updated_at, revision
+  FROM uploads WHERE id = %(id)s
 """
 
 # The sampled poll: the same read, and an event in the same round trip, if the token is the right one. Its UUID lets a
@@ -99,7 +97,7 @@ class SilentJob:
 
 
 def status(upload_id: str) -> StatusRow | None:
-    """Return what a status poll answers with: one indexed read, one round trip."""
+    """Return what a status poll answers with: one row of one table, one round trip."""
     return database.fetch_one_as(StatusRow, _STATUS, {"id": upload_id})
 
 

@@ -90,13 +90,14 @@ class Job:
 
 
 class JobStatus(TypedDict):
-    """The answer to a status poll. `errorMessage` is there only when the job failed."""
+    """The answer to a status poll. Every change raises `revision`; `errorMessage` is there only when the job failed."""
 
     success: Literal[True]
     status: Status
     stage: Stage | None
     progress: int
     resultId: str | None
+    revision: int
     updatedAt: str
     errorMessage: NotRequired[str]
 
@@ -109,6 +110,6 @@ class StatusRow:
     status: Status
     stage: Stage | None
     progress: int
-    result_id: str | None
     error_message: str | None
     updated_at: datetime
+    revision: int

@@ -28,10 +28,11 @@ class RecordingAnnounced(RecordingReceived):
 
 
 class RecordingListed(TypedDict):
-    """A session in a list."""
+    """A session in a list. Every change raises `revision`."""
 
     id: str
     status: RecordingStatus
+    revision: int
     durationSecs: float
     language: str
     topic: str | None
@@ -106,6 +107,7 @@ def listed(session: SpeakingSession) -> RecordingListed:
     return {
         "id": session.id,
         "status": session.status,
+        "revision": session.revision,
         "durationSecs": session.duration_secs,
         "language": session.language,
         "topic": session.topic,

@@ -25,6 +25,7 @@ class SpeakingSession:
     size: int
     created_at: datetime
     updated_at: datetime
+    revision: int
 
     def type_of(self, *, size: int, head: bytes) -> str:
         """Return what the stored object is by its first bytes; `size` is in bytes.

@@ -20,7 +20,8 @@ LATE_PUT_HOURS = 1
 
 _COLUMNS = """
        session.id::text, session.status, session.duration_secs, session.language, session.topic,
-       session.audio_key AS key, session.content_type, session.size, session.created_at, session.updated_at"""
+       session.audio_key AS key, session.content_type, session.size, session.created_at, session.updated_at,
+       session.revision"""
 
 _CREATE = f"""
 INSERT INTO speaking_sessions AS session (id, user_id, duration_secs, language, topic, audio_key, content_type, size)

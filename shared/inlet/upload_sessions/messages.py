@@ -158,10 +158,11 @@ class Progress(Model):
 
 
 class SessionState(Model):
-    """A session, its files and its progress."""
+    """A session, its files and its progress. Every change raises `revision`."""
 
     session_id: str
     status: SessionStatus
+    revision: int
     part_size_bytes: int
     created_at: Timestamp
     expires_at: Timestamp

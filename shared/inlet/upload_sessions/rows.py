@@ -107,6 +107,7 @@ class UploadSession:
     id: str
     user_id: str
     state: SessionStatus
+    revision: int
     part_size_bytes: int
     companion_token_hash: str | None
     created_at: datetime

@@ -33,6 +33,7 @@ def test_before_work_starts(http: httpx.Client) -> None:
     assert answer.status_code == 200
     body = answer.json()
     assert TIME.fullmatch(body.pop("updatedAt"))
+    assert body.pop("revision") == 0
     assert body == {"success": True, "status": "pending", "stage": None, "progress": 0, "resultId": None}
     assert answer.headers["retry-after"] == "2"
 
@@ -42,6 +43,7 @@ def test_completed(http: httpx.Client, finished: Upload) -> None:
     body = answer.json()
     assert body.pop("updatedAt")
     assert re.fullmatch(r"r[0-9a-z]{23}", body.pop("resultId"))
+    assert answer.headers["etag"] == f'"{body.pop("revision")}"'
     assert body == {"success": True, "status": "completed", "stage": "complete", "progress": 100}
     assert "retry-after" not in answer.headers
 
@@ -58,23 +60,27 @@ def test_progress_only_rises(http: httpx.Client) -> None:
     upload = confirmed(http)
     process(http, upload)
     seen: list[tuple[str, int, str]] = []
+    revisions: list[int] = []
     ranks = ["", *PROGRESS]
     body: dict[str, Any] = {"status": "pending"}
     while body["status"] not in ("completed", "failed"):
         body = status(http, upload).json()
         seen.append((body["stage"] or "", body["progress"], body["updatedAt"]))
+        revisions.append(body["revision"])
         assert (body["resultId"] is None) == (body["status"] != "completed")
     assert [ranks.index(stage) for stage, _, _ in seen] == sorted(ranks.index(stage) for stage, _, _ in seen)
     assert [progress for _, progress, _ in seen] == sorted(progress for _, progress, _ in seen)
     assert [moment for _, _, moment in seen] == sorted(moment for _, _, moment in seen)
     assert {progress for _, progress, _ in seen} <= {0, GENERATED_PROGRESS, *PROGRESS.values()}
     assert seen[-1][:2] == ("complete", 100)
+    assert len(set(zip(revisions, seen, strict=True))) == len(set(revisions)), "a revision names one state"
+    assert revisions == sorted(revisions)
 
 
 def test_unchanged_is_304(http: httpx.Client, finished: Upload) -> None:
     upload = reserve(http)
     etag = status(http, upload).headers["etag"]
-    assert re.fullmatch(r'"[0-9a-f]{32}"', etag), "strong"
+    assert etag == '"0"', "strong: the revision"
     for condition in (etag, f"W/{etag}", f'"other", {etag}', "*"):
         answer = status(http, upload, **{"If-None-Match": condition})
         assert (answer.status_code, answer.content) == (304, b"")

@@ -18,7 +18,7 @@ def test_the_detail_follows_every_file(http: httpx.Client, rows: Rows) -> None:
     assert answer.status_code == 200
     body = answer.json()
     assert body.keys() == {
-        *("sessionId", "status", "partSizeBytes", "createdAt", "expiresAt", "progress", "files"),
+        *("sessionId", "status", "partSizeBytes", "createdAt", "expiresAt", "progress", "files", "revision"),
     }
     assert (body["sessionId"], body["status"], body["partSizeBytes"]) == (session.id, "active", PART)
     assert body["expiresAt"] == session_row(rows, session)["expires_at"].strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
