@@ -26,7 +26,7 @@ unexport VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run demo seed migrate test lint lint-python lint-template lint-requirements lint-web audit format \
+.PHONY: help run demo seed listen migrate test lint lint-python lint-template lint-requirements lint-web audit format \
 	openapi requirements build sbom bench deploy secret rotate smoke destroy rehearse invoke clean
 
 help: ## list the targets
@@ -42,6 +42,9 @@ demo: $(RUNNABLE) ## send one image through the running stack (IMAGE=photo.jpg, 
 
 seed: $(RUNNABLE) ## put the fixed example data into the local database
 	@$(PYTHON) -m local seed
+
+listen: $(RUNNABLE) ## be the backend that WEBHOOK_URL=http://127.0.0.1:9000 make run tells; print what it is told
+	@$(PYTHON) -m local listen
 
 migrate: $(RUNNABLE) ## bring the database of DATABASE_URL, or the local one, up to date
 	@$(PYTHON) -m local migrate

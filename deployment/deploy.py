@@ -87,7 +87,8 @@ def parameters_of(where: Account, stage: str, architecture: str) -> dict[str, st
     if chosen.get("R2Endpoint") and not chosen.get("BucketName"):
         raise Refused("samconfig.toml sets R2Endpoint: set BucketName to the bucket's name in R2 as well.")
     default_bucket = f"inlet-{stage}-{where.number}-{where.region}"
-    also = frozenset({"GEMINI_API_KEY"}) if chosen.get("Generator") == "gemini" else frozenset[str]()
+    wanted = {"GEMINI_API_KEY": chosen.get("Generator") == "gemini", "WEBHOOK_SECRETS": bool(chosen.get("WebhookUrl"))}
+    also = frozenset(name for name, is_wanted in wanted.items() if is_wanted)
     r2_keys = frozenset({"S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}) if chosen.get("R2Endpoint") else frozenset[str]()
     return {
         "BucketName": default_bucket,

@@ -7,6 +7,7 @@ that needs a value. Each stage has its own, and so its own database: two stages 
 import getpass
 import json
 import os
+import re
 import secrets
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from deployment.account import Account
 from deployment.words import Refused, say
 from inlet.settings import FUNCTION_SECRETS
 
-RESTRICTED_SECRETS = frozenset({"MIGRATIONS_DATABASE_URL", "GEMINI_API_KEY"})
+RESTRICTED_SECRETS = frozenset({"MIGRATIONS_DATABASE_URL", "GEMINI_API_KEY", "WEBHOOK_SECRETS"})
 HELP = {
     "DATABASE_URL": "Postgres for the functions, through a pooler: postgresql://…",
     "MIGRATIONS_DATABASE_URL": "the same database without a pooler, for migrations: postgresql://…",
@@ -88,6 +89,8 @@ def problem(name: str, value: str) -> str | None:
         return f"{name} must begin with postgresql://"
     if name == "SERVER_SECRET" and len(value) < SERVER_SECRET_CHARACTERS:
         return f"SERVER_SECRET must have at least {SERVER_SECRET_CHARACTERS} characters"
+    if name == "WEBHOOK_SECRETS" and not all(map(_is_base64, value.split())):
+        return "WEBHOOK_SECRETS must be base64, with or without whsec_, and a space between two"
     return None
 
 
@@ -107,6 +110,10 @@ def write(where: Account, stage: str) -> None:
             if words := problem(name, value):
                 raise Refused(words + ".")
         _store(where.client("secretsmanager"), secret, found, values)
+
+
+def _is_base64(secret: str) -> bool:
+    return re.fullmatch(r"(whsec_)?[A-Za-z0-9+/]{32,}={0,2}", secret) is not None
 
 
 def _asked(name: str) -> str:

@@ -11,6 +11,7 @@ COMMANDS = {
     "run": "local.run:run",
     "demo": "local.demo:demo",
     "seed": "local.seed:main",
+    "listen": "local.listen:listen",
     "migrate": "local.migrate:migrate",
 }
 

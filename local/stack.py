@@ -50,6 +50,7 @@ PARAMETERS = {
     "AllowedOrigins": "ALLOWED_ORIGINS",
     "BucketName": "BUCKET",
     "PosthogApiKey": "POSTHOG_API_KEY",
+    "WebhookUrl": "WEBHOOK_URL",
 }
 # What the local issuer is asked for, as the template has it for a user pool of the stack's own.
 CLIENT_ID = "inlet-pages"
@@ -99,7 +100,11 @@ class LocalStack(Stack):
         report: Callable[[str], None] = lambda _: None,
     ) -> None:
         directory = directory.resolve()
-        settings = DEFAULTS | {"SERVER_SECRET": remembered_secret(directory / "server-secret")} | dict(settings)
+        own = {
+            "SERVER_SECRET": remembered_secret(directory / "server-secret"),
+            "WEBHOOK_SECRETS": remembered_secret(directory / "webhook-secret"),
+        }
+        settings = DEFAULTS | own | dict(settings)
         self.bucket = settings["BUCKET"]
         issuer = _issuer(directory, settings)
         parameters = _parameters(settings, issuer)

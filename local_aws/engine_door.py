@@ -1,11 +1,12 @@
-"""The workflow engine's door. moto checks no signature and answers any web page, so nobody may come to it by chance.
+"""The door of the workflow engine and of Invoke. Neither checks a signature, so nobody may come to them by chance.
 
 Who was told the endpoint's address may use it: its path is a secret of this start, which functions have in their
 environment. A browser is never let in, nor is a request that was sent to another name (DNS rebinding).
 """
 
+import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from local_aws.container_bridge import HOST_FROM_CONTAINER
@@ -20,19 +21,24 @@ Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class EngineDoor:
-    """A WSGI application before another one."""
+    """A WSGI application before others: the engine at `/`, and those at paths that match a pattern."""
 
-    def __init__(self, application: Application) -> None:
-        self._application = application
+    def __init__(self, engine: Application, others: Mapping[re.Pattern[str], Application]) -> None:
+        self._engine = engine
+        self._others = others
         self.path = f"/{secrets.token_urlsafe(32)}"
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        """Let a request pass to the one address there is, `/`, or refuse it."""
+        """Let a request pass to an address there is, or refuse it."""
         if not self._may_enter(environ):
             return _refuse(start_response, "403 Forbidden")
-        if environ["PATH_INFO"].removeprefix(self.path) not in ("", "/"):
+        path = environ["PATH_INFO"].removeprefix(self.path) or "/"
+        for pattern, application in self._others.items():
+            if pattern.fullmatch(path):
+                return application(environ | {"PATH_INFO": path}, start_response)
+        if path != "/":
             return _refuse(start_response, "404 Not Found")  # moto's own pages among them
-        return self._application(environ | {"PATH_INFO": "/", "RAW_URI": "/", "REQUEST_URI": "/"}, start_response)
+        return self._engine(environ | {"PATH_INFO": "/", "RAW_URI": "/", "REQUEST_URI": "/"}, start_response)
 
     def _may_enter(self, environ: Environ) -> bool:
         if any(name in environ for name in OF_BROWSERS):

@@ -118,7 +118,7 @@ class Stack:
         if self.s3:
             known["AWS_ENDPOINT_URL_S3"] = self.s3.endpoint_url
         if self._engine:
-            known["AWS_ENDPOINT_URL_SFN"] = self._engine.endpoint_url
+            known["AWS_ENDPOINT_URL_SFN"] = known["AWS_ENDPOINT_URL_LAMBDA"] = self._engine.endpoint_url
         return known
 
     def shown_path(self, request: HttpRequest) -> str:

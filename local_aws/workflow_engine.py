@@ -25,8 +25,10 @@ from moto.stepfunctions.parser.asl.parse.preprocessor import Preprocessor
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from werkzeug.serving import make_server
 
+from local_aws import invocations
 from local_aws.cloudformation import ACCOUNT, REGION
 from local_aws.engine_door import EngineDoor
+from local_aws.invocations import Invocations
 from local_aws.ports import HOST
 from local_aws.sandboxes import Outcome, Throttled
 from local_aws.template import Function, StateMachine
@@ -52,13 +54,14 @@ class WorkflowEngine:
         self._functions = {
             function.arn: (invoke, name) for name, function in functions.items() if f'"{function.arn}"' in definitions
         }
-        self._door = EngineDoor(DomainDispatcherApplication(create_backend_app))
+        others = {invocations.PATH: Invocations(functions, invoke)}
+        self._door = EngineDoor(DomainDispatcherApplication(create_backend_app), others)
         self._server = make_server(HOST, 0, self._door, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="workflow-engine", daemon=True)
 
     @property
     def endpoint_url(self) -> str:
-        """Where StartExecution is answered, for those who are told; it is a secret of this start."""
+        """Where StartExecution and Invoke are answered, for those who are told; it is a secret of this start."""
         return f"http://{HOST}:{self._server.server_port}{self._door.path}"
 
     def start(self) -> Self:

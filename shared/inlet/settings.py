@@ -167,6 +167,21 @@ class Settings:
         return _optional("POSTHOG_HOST", "https://us.i.posthog.com")
 
     @cached_property
+    def webhook_url(self) -> str | None:
+        """Where notifications go; unset: they are dropped at delivery instead of sent."""
+        return _optional("WEBHOOK_URL") or None
+
+    @cached_property
+    def webhook_secrets(self) -> list[str]:
+        """What signs notifications: base64, with or without `whsec_`. Each signs, so that one can be replaced."""
+        return _optional("WEBHOOK_SECRETS").split()
+
+    @cached_property
+    def notifications_function(self) -> str | None:
+        """The function that an ending wakes; unset where notifications go to nobody."""
+        return _optional("NOTIFICATIONS_FUNCTION") or None
+
+    @cached_property
     def web_directory(self) -> str:
         """Where the web client's files lie."""
         return _optional("WEB_DIRECTORY", "/opt")

@@ -10,9 +10,11 @@ from typing import Any
 
 from inlet import (
     background,
+    deliverer,
     deployment_table,
     idempotency_keys_table,
     identifiers,
+    notifications_table,
     object_deletions_table,
     outbox_table,
     rate_limits_table,
@@ -54,6 +56,8 @@ def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
             background.log(error)
             failed.append(step.__name__)
     logger.info("sweep", extra=dict(counts))
+    if counts["failed"] or counts["expired"]:
+        deliverer.wake()
     if failed:
         raise SweepIncomplete(", ".join(failed))
     return counts
@@ -150,8 +154,9 @@ STEPS = (
     _emptying("limits", rate_limits_table.purge),
     _emptying("answers", idempotency_keys_table.purge),
     _emptying("events", outbox_table.purge),
+    _emptying("notifications", notifications_table.purge),
 )
 COUNTED = (
     *("started", "failed", "unconfirmed", "unrecorded", "expired"),
-    *("purged", "objects", "limits", "answers", "events"),
+    *("purged", "objects", "limits", "answers", "events", "notifications"),
 )

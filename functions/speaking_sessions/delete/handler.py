@@ -3,7 +3,7 @@
 One statement deletes the rows and notes the object for deletion. Whatever happens then, the sweeper deletes it.
 """
 
-from inlet import api, authentication, deletions, identifiers
+from inlet import api, authentication, deletions, deliverer, identifiers
 from inlet.answers import Family
 from inlet.errors import OF_A_SPEAKING_SESSION
 from inlet.speaking_sessions import speaking_sessions_table
@@ -22,6 +22,7 @@ def delete_speaking_session(id: str) -> RecordingDeleted:
     user = authentication.current_user(app.event)
     key = speaking_sessions_table.delete(user, identifiers.canonical_uuid(id))
     deletions.attempt(key)
+    deliverer.wake()
     return {"ok": True}
 
 

@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from inlet import api, authentication
+from inlet import api, authentication, deliverer
 from inlet.answers import Family
 from inlet.errors import FinalizeInProgress, StorageUnavailable, UploadSessionCompleted, UploadSessionNotFound
 from inlet.logs import logger
@@ -29,6 +29,7 @@ def abort_session(session_id: str) -> Response[str]:
             cleanup.remove(leftovers)
         except StorageUnavailable as error:  # the session is aborted all the same; the sweeper deletes what is left
             logger.warning("storage unavailable", extra={"session_id": leftovers.id, "reason": str(error)})
+        deliverer.wake()
     return Response(204)
 
 

@@ -7,7 +7,7 @@ one goes on with the files that were not verified.
 
 from functools import partial
 
-from inlet import api, authentication, downloads, identifiers
+from inlet import api, authentication, deliverer, downloads, identifiers
 from inlet.answers import Family
 from inlet.deadline import Deadline
 from inlet.errors import (
@@ -43,6 +43,7 @@ def finalize_session(session_id: str) -> FinalizedSession:
     session, leased = upload_sessions_table.lease(session_id, authentication.current_user(app.event).sub, token)
     if leased:
         _finalize(session, token)
+        deliverer.wake()
     elif session.state != "completed":
         raise _reason_without_lease(session)
     return FinalizedSession(session_id=session.id, files=_finalized_files(session))

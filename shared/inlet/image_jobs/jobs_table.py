@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from inlet import analytics, database, outbox_table
+from inlet import analytics, database, notifications_table, outbox_table
 from inlet.errors import StaleAttempt
 from inlet.identifiers import result_id_for
 from inlet.image_jobs.rows import Job, Stage, StatusRow
@@ -56,8 +56,10 @@ WITH completed AS (
       FROM results
      WHERE uploads.id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
        AND results.upload_id = uploads.id AND results.preview_key IS NOT NULL
-    RETURNING round(extract(epoch FROM now() - processing_at) * 1000)::bigint AS milliseconds
+    RETURNING uploads.id, uploads.status, uploads.revision, results.id AS result_id,
+              round(extract(epoch FROM now() - processing_at) * 1000)::bigint AS milliseconds
 ), {outbox_table.record("completed", "jsonb_build_object('total_duration_ms', milliseconds)")}
+, {notifications_table.record("image_job.completed", "completed", added="jsonb_build_object('resultId', result_id)")}
 SELECT milliseconds FROM completed
 """
 
@@ -69,8 +71,10 @@ WITH failing AS (
     UPDATE uploads SET status = 'failed', stage = 'failed', error_message = %(message)s, final = %(final)s,
            updated_at = now()
       FROM failing WHERE uploads.id = failing.id
-    RETURNING failing.stage AS final_stage, failing.progress AS final_progress
+    RETURNING uploads.id, uploads.status, uploads.revision,
+              failing.stage AS final_stage, failing.progress AS final_progress
 ), {outbox_table.record("failed", "jsonb_build_object('final_stage', final_stage, 'final_progress', final_progress)")}
+, {notifications_table.record("image_job.failed", "failed")}
 SELECT final_progress FROM failed
 """
 

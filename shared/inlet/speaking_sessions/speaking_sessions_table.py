@@ -6,7 +6,7 @@ user's session looks like a missing one.
 
 from typing import Any
 
-from inlet import database
+from inlet import database, notifications_table
 from inlet.authentication import User
 from inlet.errors import SpeakingSessionNotFound, UserNotFound
 from inlet.speaking_sessions.requests import About
@@ -69,18 +69,18 @@ SELECT counted.total, {_COLUMNS}
  ORDER BY session.created_at DESC, session.id DESC
 """
 
-_DELETE = """
+_DELETE = f"""
 WITH owner AS (
     SELECT id FROM users WHERE external_id = %(sub)s
 ), deleted AS (
     DELETE FROM speaking_sessions AS session USING owner
      WHERE session.id = %(id)s AND session.user_id = owner.id
-    RETURNING session.audio_key, session.created_at
+    RETURNING session.id, session.revision + 1 AS revision, session.audio_key, session.created_at
 ), noted AS (
     INSERT INTO object_deletions (key, writable_until)
     SELECT audio_key, created_at + make_interval(hours => %(late_put_hours)s) FROM deleted
     ON CONFLICT (key) DO NOTHING
-)
+), {notifications_table.record("speaking_session.deleted", "deleted", status="'deleted'")}
 SELECT (SELECT audio_key FROM deleted) AS key FROM owner
 """
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from inlet import analytics, database, outbox_table
+from inlet import analytics, database, notifications_table, outbox_table
 from inlet.errors import FinalizeInProgress, UploadSessionCompleted, UploadSessionNotFound
 from inlet.identifiers import canonical_uuid, token_matches
 from inlet.upload_sessions.rows import Declared, Slot, StoredFile, UploadSession
@@ -136,9 +136,10 @@ WITH session AS (
      WHERE {_HELD} AND NOT EXISTS ({_UNSATISFIED})
        AND NOT EXISTS (SELECT FROM upload_session_files AS file
                         WHERE file.session_id = session.id AND verified_at IS NULL AND id <> ALL(%(verified)s::uuid[]))
-    RETURNING id, round(extract(epoch FROM ended_at - created_at) * 1000)::bigint AS milliseconds
+    RETURNING id, status, revision, round(extract(epoch FROM ended_at - created_at) * 1000)::bigint AS milliseconds
 ), verified AS ({_VERIFIED}
 ), {outbox_table.record("session", "jsonb_build_object('duration_ms', milliseconds)")}
+, {notifications_table.record("upload_session.completed", "session")}
 SELECT id FROM session
 """
 
@@ -170,10 +171,11 @@ WITH session AS (
        SET status = 'aborted', lock_token = NULL, locked_until = NULL, updated_at = now(), ended_at = now(),
            purge_after = now(), failure_reason = coalesce(failure_reason, 'aborted')
      WHERE id = %(id)s AND user_id = %(user_id)s AND {FREE}
-    RETURNING id, failure_reason
+    RETURNING id, revision, failure_reason
 ), dropped AS (
     DELETE FROM upload_session_files AS file USING session WHERE file.session_id = session.id
 ), {outbox_table.record("session", "jsonb_build_object('reason', failure_reason)")}
+, {notifications_table.record("upload_session.deleted", "session", status="'deleted'")}
 SELECT EXISTS (SELECT FROM session) AS aborted, session.status
   FROM upload_sessions AS session WHERE id = %(id)s AND user_id = %(user_id)s
 """
@@ -194,10 +196,11 @@ WITH overdue AS (
        SET status = 'expired', lock_token = NULL, locked_until = NULL, updated_at = now(), ended_at = now(),
            purge_after = now(), failure_reason = coalesce(failure_reason, 'expired')
       FROM overdue WHERE session.id = overdue.id
-    RETURNING session.id
+    RETURNING session.id, session.status, session.revision
 ), dropped AS (
     DELETE FROM upload_session_files AS file USING expired WHERE file.session_id = expired.id
 ), {outbox_table.record_each("expired")}
+, {notifications_table.record("upload_session.expired", "expired")}
 SELECT count(*) AS expired FROM expired
 """
 
