@@ -3,10 +3,6 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-import boto3
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
 from inlet.logs import logger
 from inlet.settings import settings
 
@@ -16,7 +12,10 @@ if TYPE_CHECKING:
 
 @cache
 def client() -> "LambdaClient":
-    """Return the Lambda client, made on first use: where nobody wants notifications, never."""
+    """Return the Lambda client, made on first use."""
+    import boto3
+    from botocore.config import Config
+
     return boto3.client("lambda", config=Config(retries={"total_max_attempts": 1}, connect_timeout=0.5, read_timeout=1))
 
 
@@ -25,6 +24,9 @@ def wake() -> None:
     name = settings.notifications_function
     if name is None:
         return
+    # Here: where nobody wants notifications, not even the SDK is loaded.
+    from botocore.exceptions import BotoCoreError, ClientError
+
     try:
         client().invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
     except (BotoCoreError, ClientError, OSError) as error:

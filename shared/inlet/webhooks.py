@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError
 from urllib3.exceptions import HTTPError
 from urllib3.util import Timeout
 
@@ -94,7 +95,7 @@ def endpoint() -> Endpoint | None:
 def _signer(secret: str) -> Webhook:
     try:
         return Webhook(secret)
-    except (ValueError, RuntimeError):
+    except (EmptyWebhookSecretError, ValueError):
         raise InvalidSetting(
             "The environment variable WEBHOOK_SECRETS must hold secrets in base64, with or without whsec_"
         ) from None

@@ -388,6 +388,7 @@ PERMISSIONS = {
     "delete_objects": {"s3:DeleteObject"},
     "describe_execution": {"states:DescribeExecution"},
     "get_object": {"s3:GetObject", "s3:ListBucket"},
+    "invoke": {"lambda:InvokeFunction"},
     "head_object": {"s3:GetObject", "s3:ListBucket"},
     "list_multipart_uploads": {"s3:ListBucketMultipartUploads"},
     "list_objects_v2": {"s3:ListBucket"},
@@ -396,7 +397,9 @@ PERMISSIONS = {
     "start_execution": {"states:StartExecution"},
     "upload_part": {"s3:PutObject"},
 }
-SDK_CALL = re.compile("[a-z]+_(object|objects|objects_v2|multipart_upload|multipart_uploads|part|parts|execution)")
+SDK_CALL = re.compile(
+    "[a-z]+_(object|objects|objects_v2|multipart_upload|multipart_uploads|part|parts|execution)|invoke"
+)
 
 
 def needed_permissions(function: str) -> set[str]:
@@ -423,7 +426,7 @@ def granted_permissions(properties: dict[str, Any]) -> set[str]:
 
 class TestPermissions:
     def test_every_call_in_the_adapters_is_known_here(self) -> None:
-        for name in ("storage", "multipart_uploads", "workflow"):
+        for name in ("deliverer", "storage", "multipart_uploads", "workflow"):
             file = source.module_file(f"inlet.{name}")
             assert file is not None
             calls = {
@@ -470,6 +473,8 @@ LAYERS = {
         "multipart",
         "psycopg",
         "pydantic",
+        "standardwebhooks",
+        "urllib3",
     },
     "ImagingLayer": {"PIL", "pillow_heif"},
     "GenerationLayer": {"google", "httpx2"},

@@ -23,10 +23,12 @@ PASSED_ON = {
 SPEAKERS = {
     "shared/inlet/custom_resource.py": {"urllib.request"},
     "shared/inlet/database.py": {"psycopg"},
+    "shared/inlet/deliverer.py": {"boto3", "botocore"},
     "shared/inlet/deployment_table.py": {"psycopg"},
     "shared/inlet/image_jobs/generation/gemini.py": {"google", "httpx2"},
     "shared/inlet/schema_migrations_table.py": {"psycopg"},
     "shared/inlet/storage.py": {"boto3", "botocore"},
+    "shared/inlet/webhooks.py": {"urllib3"},
     "shared/inlet/workflow.py": {"boto3", "botocore"},
     "functions/operations/deliver_events/handler.py": {"posthog", "requests"},
     "functions/operations/migrate/handler.py": {"psycopg"},

@@ -51,7 +51,7 @@ def services(function: str) -> set[str]:
 
 
 def test_clients_are_found() -> None:
-    assert services("OperationsSweepFunction") == {"s3", "stepfunctions"}
+    assert services("OperationsSweepFunction") == {"lambda", "s3", "stepfunctions"}
     assert services("ImageJobsStatusFunction") == set()
 
 

@@ -127,6 +127,7 @@ def test_a_schedule_can_let_a_database_sleep() -> None:
     ]
     assert sorted(map(str, every)) == [
         "{'Fn::If': ['HasPosthog', 'rate(1 minute)', 'rate(1 day)']}",
+        "{'Fn::If': ['HasWebhook', 'rate(1 minute)', 'rate(1 day)']}",
         "{'Ref': 'SweepEvery'}",
     ]
     assert PARAMETERS["PosthogApiKey"]["Default"] == ""

@@ -1,7 +1,7 @@
 """The seam of "nothing lost, nothing twice": functions that die, wait, or lose an answer at a chosen point.
 
-An effect of a function is a database write, or a call of storage, the workflow, the model or PostHog. Each has two
-points, just before it (even) and just after it (odd). A `Trap` names one point and what happens there:
+An effect of a function is a database write, or a call of storage, the workflow, the model, PostHog or a webhook. Each
+has two points, just before it (even) and just after it (odd). A `Trap` names one point and what happens there:
 
 die    the process is killed, as a Lambda's may be at any time
 hold   the function stops there until it is released: every interleaving of two functions can be played

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from unittest.mock import patch
 
 import requests
+import urllib3
 from PIL import Image
 
 from inlet import database, errors, imaging, storage, workflow
@@ -114,6 +115,7 @@ class Invocation:
 def trapped() -> Iterator[None]:
     """Put the current invocation's effects between the functions and all they reach the world with."""
     send = requests.Session.send
+    post = urllib3.PoolManager.request
 
     def around(name: str, work: Callable[[], Any], lose: Callable[[], NoReturn]) -> Any:
         # Looking changes nothing, so a crash beside it is a crash beside the effect before or after.
@@ -125,6 +127,12 @@ def trapped() -> Iterator[None]:
 
         return around(f"{request.method} {request.path_url}", lambda: send(session, request, **named), lose)
 
+    def watched_post(manager: Any, method: str, url: str, **named: Any) -> Any:
+        def lose() -> NoReturn:
+            raise urllib3.exceptions.ProtocolError("the answer was lost")
+
+        return around("webhook", lambda: post(manager, method, url, **named), lose)
+
     def watched_generate(picture: bytes) -> Any:
         def lose() -> NoReturn:
             raise errors.GenerationTimedOut
@@ -134,6 +142,7 @@ def trapped() -> Iterator[None]:
     with (
         watched(around),
         patch.object(requests.Session, "send", watched_send),
+        patch.object(urllib3.PoolManager, "request", watched_post),
         patch.object(generation, "generate", watched_generate),
     ):
         yield
