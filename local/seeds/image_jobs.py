@@ -67,6 +67,7 @@ JOBS = [
     SeededJob("complete", "processing", "watermarking", 90),
     SeededJob("fail", "processing", "generating", 30),
     SeededJob("completed", "completed", "complete", 100),
+    SeededJob("delete", "completed", "complete", 100),
 ]
 
 _UPLOAD = """

@@ -51,6 +51,16 @@ def status_failed(upload_id: str) -> Event:
     return _of_upload("status_failed", upload_id)
 
 
+def result_released(upload_id: str, *, result_id: str) -> Event:
+    """Return the event of a full-size result given to its sender."""
+    return _of_upload("result_released", upload_id, result_id=result_id)
+
+
+def upload_deleted(upload_id: str, *, reason: str) -> Event:
+    """Return the event of a deleted job: by its `owner`, or since its `retention` was over."""
+    return _of_upload("upload_deleted", upload_id, reason=reason)
+
+
 def upload_session_created(session_id: str, sub: str, *, file_count: int, total_bytes: int) -> Event:
     """Return the event of a new upload session."""
     return _of_session("upload_session_created", session_id, sub, file_count=file_count, total_bytes=total_bytes)

@@ -6,6 +6,7 @@ caller's Idempotency-Key. The table has keyed hashes only: a reader of the table
 guesses either.
 
 Nothing is written for a request that a limit or a missing right refuses: its guard is asked before the key is claimed.
+It is asked before a replay too, which a limit does not refuse: no answer outlives what it is about.
 """
 
 import hashlib
@@ -13,10 +14,11 @@ import hmac
 import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from inlet import authentication, idempotency_keys_table, identifiers, request_body
-from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest
+from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest, LimitExceeded
 from inlet.settings import settings
 
 type Event = dict[str, Any]
@@ -53,6 +55,8 @@ def replayed(event: Event, compute: Callable[[], Answer], guard: Callable[[], No
     if stored.request_hash != request_hash:
         raise IdempotencyMismatch
     if stored.answer is not None:
+        with suppress(LimitExceeded):  # a replay takes nothing
+            guard()
         return _decrypt(scope, stored.answer)
     if not stored.won:
         raise IdempotencyInProgress

@@ -1,5 +1,7 @@
 """Object keys. All are made here, and no part of one comes from a client."""
 
+from collections.abc import Iterable
+
 from inlet.identifiers import result_id_for
 
 
@@ -21,6 +23,17 @@ def full(upload_id: str, extension: str) -> str:
 def preview(upload_id: str) -> str:
     """Return where the watermarked preview lies."""
     return f"results/{result_id_for(upload_id)}/preview.webp"
+
+
+def model_input(upload_id: str) -> str:
+    """Return where the picture lies as the model is given it."""
+    return f"work/{upload_id}/input.jpg"
+
+
+def of_image_job(upload_id: str, original_key: str, extensions: Iterable[str]) -> list[str]:
+    """Return every key that an image job may have an object under; `extensions` are those of a full-size result."""
+    results = [full(upload_id, extension) for extension in extensions]
+    return [original_key, model_input(upload_id), generated(upload_id), *results, preview(upload_id)]
 
 
 def recording(user_id: str, session_id: str, extension: str) -> str:

@@ -30,6 +30,21 @@ INSERT INTO object_deletions (key) VALUES (%(key)s) ON CONFLICT (key) DO UPDATE 
 """
 
 
+# Goes into a statement's WITH list. `{objects}` names the CTE with `key` and `writable_until`. A key that is noted
+# already is looked at again, and until the later of both times.
+_NOTED = """
+noted AS (
+    INSERT INTO object_deletions AS known (key, writable_until) SELECT key, writable_until FROM {objects}
+    ON CONFLICT (key) DO UPDATE
+       SET not_before = now(), writable_until = greatest(known.writable_until, excluded.writable_until)
+)"""
+
+
+def noted(objects: str) -> str:
+    """Return the CTE `noted`, which notes the objects of the CTE `objects`: `key` and `writable_until` (or null)."""
+    return _NOTED.replace("{objects}", objects)
+
+
 def due(limit: int) -> list[str]:
     """Return up to `limit` keys to delete now. Each comes again in five minutes unless `done` is told."""
     return [row["key"] for row in database.fetch_all(_DUE, {"limit": limit, "retry": RETRY_SECONDS})]

@@ -127,6 +127,19 @@ class Settings:
         return _whole_number("MODEL_CALLS_PER_DAY", 1000)
 
     @cached_property
+    def image_retention_days(self) -> int:
+        """How long an image job is kept, in days; a failed one a week at most. 0 keeps all."""
+        return _whole_number("IMAGE_RETENTION_DAYS", 30, most=36_500)
+
+    @cached_property
+    def releases_all_results(self) -> bool:
+        """Whether every finished picture is given out in full size (`full`), or only a released one (`preview`)."""
+        access = _optional("RESULT_ACCESS", "preview")
+        if access not in ("preview", "full"):
+            raise InvalidSetting(f"The environment variable RESULT_ACCESS must be preview or full, not {access!r}")
+        return access == "full"
+
+    @cached_property
     def generator(self) -> str:
         """`local` or `gemini`."""
         return _optional("GENERATOR", "local")
@@ -265,10 +278,12 @@ def _required(name: str) -> str:
     raise MissingSetting(f"The environment variable {name} is not set")
 
 
-def _whole_number(name: str, default: int) -> int:
+def _whole_number(name: str, default: int, *, most: int = 10**15) -> int:
     text = _optional(name, str(default))
     if not re.fullmatch("[0-9]{1,15}", text):
         raise InvalidSetting(f"The environment variable {name} must be a whole number, not {text!r}")
+    if int(text) > most:
+        raise InvalidSetting(f"The environment variable {name} must be at most {most}, not {text}")
     return int(text)
 
 

@@ -98,6 +98,10 @@ def looking() -> "S3Client":
     return client(attempts=2, read_timeout=3)
 
 
+def _deleting(patiently: bool) -> "S3Client":
+    return client() if patiently else client(attempts=1, read_timeout=3)
+
+
 def _add_content_md5(params: dict[str, Any], **_: Any) -> None:
     """Add the digest that some servers want of this one call: they do not know the SDK's own, which S3 takes too."""
     digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
@@ -209,14 +213,17 @@ def put_once(key: str, content: bytes, content_type: str) -> bool:
 def delete(key: str, *, patiently: bool = True) -> None:
     """Delete the object if there is one. Impatiently: one attempt of five seconds at most."""
     with translated():
-        (client() if patiently else client(attempts=1, read_timeout=3)).delete_object(Bucket=settings.bucket, Key=key)
+        _deleting(patiently).delete_object(Bucket=settings.bucket, Key=key)
 
 
-def delete_many(keys: Sequence[str]) -> set[str]:
-    """Delete up to `DELETED_AT_ONCE` objects, in one call. Return the keys that the bucket refused to delete."""
+def delete_many(keys: Sequence[str], *, patiently: bool = True) -> set[str]:
+    """Delete up to `DELETED_AT_ONCE` objects, in one call. Return the keys that the bucket refused to delete.
+
+    Impatiently: one attempt of five seconds at most.
+    """
     objects: Any = [{"Key": key} for key in keys]
     with translated():
-        answer = client().delete_objects(Bucket=settings.bucket, Delete={"Objects": objects, "Quiet": True})
+        answer = _deleting(patiently).delete_objects(Bucket=settings.bucket, Delete={"Objects": objects, "Quiet": True})
     return {refused["Key"] for refused in answer.get("Errors", [])}
 
 

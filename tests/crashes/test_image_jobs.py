@@ -21,6 +21,7 @@ MODEL_CALL = "INSERT INTO rate_limits"  # one statement counts the call in the d
 CREATE = [CLAIM, "INSERT INTO rate_limits", "INSERT INTO uploads", KEEP]
 CONFIRM = ["HeadObject", "UPDATE uploads"]
 PROCESS = ["UPDATE uploads", "StartExecution"]
+DELETE = ["DELETE FROM uploads", "DeleteObjects", "UPDATE object_deletions"]
 STAGES = {
     "ImageStagesValidateFunction": ["UPDATE uploads", "GetObject"],
     "ImageStagesGenerateFunction": [
@@ -34,7 +35,7 @@ STAGES = {
 }
 SWEEP = {
     *("DescribeExecution", "StartExecution", "UPDATE uploads"),  # a lost start, a dead execution
-    *("DELETE FROM uploads", "UPDATE object_deletions", "DeleteObjects"),
+    *("DELETE FROM uploads", "UPDATE object_deletions", "DeleteObjects"),  # unconfirmed, overdue
 }
 DELIVER = ["UPDATE outbox_events", "POST /batch/", "UPDATE outbox_events", "UPDATE outbox_events"]
 
@@ -126,6 +127,22 @@ def test_starting(world: ImageJobsWorld, client_returns: bool) -> None:
     world.assert_nothing_is_left_over()
 
 
+def test_deleting(world: ImageJobsWorld) -> None:
+    assert world.delete(world.planted()).effects == DELETE
+
+    def scenario(trap: Trap) -> Reserved:
+        job = world.finished()
+        first = world.delete(job, trap)
+        # Its answer lost, the statement ran twice: the row was gone at the second time.
+        assert first.error or first.status == (404 if trap == Trap(1, "lose") else 204), trap
+        again = world.delete(job)
+        assert again.status == (204 if trap == Trap(0) else 404), trap
+        return job
+
+    world.assert_gone(*run_all(scenario, traps(DELETE)))
+    world.assert_nothing_is_left_over()
+
+
 def test_a_clean_run_has_the_effects_that_are_listed(world: ImageJobsWorld) -> None:
     world.finished()
     spoilt = world.planted(NO_PICTURE)
@@ -200,8 +217,10 @@ def test_an_execution_that_cannot_even_fail_is_closed_by_the_sweeper(world: Imag
 
 
 def test_sweeping(world: ImageJobsWorld) -> None:
-    def litter() -> tuple[Reserved, Reserved, Reserved]:
+    def litter() -> tuple[Reserved, Reserved, Reserved, Reserved]:
         """One of everything the sweeper finishes."""
+        overdue = world.planted()
+        world.rows.execute("UPDATE uploads SET delete_after = now() WHERE id = %s", (overdue.id,))
         abandoned = world.planted(confirmed=False)
         world.pass_time(DAY + 1)
         # Two stages of the lost one are enough to see that it was started, and once.
@@ -211,7 +230,7 @@ def test_sweeping(world: ImageJobsWorld) -> None:
         world.engine.client.start_execution(stateMachineArn=world.engine.arn, name=f"{dead.id}-1", input="{}")
         world.wait_for_execution(dead.id, 1)
         world.pass_time(MINUTE + 1)
-        return abandoned, lost, dead
+        return abandoned, overdue, lost, dead
 
     litter()
     effects = world.sweep().effects
@@ -220,7 +239,7 @@ def test_sweeping(world: ImageJobsWorld) -> None:
         effect = effects[trap.point // 2]
         if effect not in SWEEP or (trap.mode == "lose" and " " in effect):
             continue  # what sweeps other families' tables; a database's lost answer is asked for again at once
-        abandoned, lost, dead = litter()
+        abandoned, overdue, lost, dead = litter()
         world.sweep(trap)
         world.pass_time(5 * MINUTE + 1)
         assert world.sweep().error is None
@@ -229,7 +248,9 @@ def test_sweeping(world: ImageJobsWorld) -> None:
             assert world.job(job.id)["error_message"] == message, trap
             assert world.executions(job.id) == [f"{job.id}-1"], trap
             assert world.events(job.id)["status_failed"] == 1, trap
-        assert f"uploads/{abandoned.id}/original.png" not in world.objects(), trap
+        for gone in (abandoned, overdue):
+            assert f"uploads/{gone.id}/original.png" not in world.objects(), trap
+        assert world.events(overdue.id)["upload_deleted"] == 1, trap
     world.assert_nothing_is_left_over()
 
 

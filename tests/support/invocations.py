@@ -61,6 +61,12 @@ def process(upload_id: str, token: str) -> dict[str, Any]:
     return api_event("POST", "/api/process", json_body={"uploadId": upload_id}, headers={"x-session-token": token})
 
 
+def delete(upload_id: str, token: str) -> dict[str, Any]:
+    """DELETE /api/upload/{uploadId}."""
+    path, own = f"/api/upload/{upload_id}", {"x-session-token": token}
+    return api_event("DELETE", path, headers=own, path_parameters={"uploadId": upload_id})
+
+
 def status(upload_id: str, token: str) -> dict[str, Any]:
     """GET /api/status/{jobId}."""
     return api_event(

@@ -11,7 +11,7 @@ import pytest
 
 from inlet import database as inlets
 from inlet import idempotency, idempotency_keys_table, identifiers
-from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest, LimitExceeded
+from inlet.errors import IdempotencyInProgress, IdempotencyMismatch, InvalidRequest, LimitExceeded, UploadNotFound
 from inlet.settings import settings
 from tests.support.invocations import api_event
 
@@ -212,6 +212,15 @@ def test_what_a_guard_refuses_writes_nothing_and_a_replay_is_not_asked(database:
     assert insertions(database) == before
     assert database.execute("SELECT count(*) FROM idempotency_keys").fetchone() == (1,)
     assert work.calls == 1
+
+
+def test_what_was_deleted_is_not_replayed() -> None:
+    def refuse() -> None:
+        raise UploadNotFound
+
+    replayed(post(), Work())
+    with pytest.raises(UploadNotFound):
+        replayed(post(), Work(), refuse)
 
 
 def test_the_table_alone_opens_no_answer_even_to_who_guesses_the_key(

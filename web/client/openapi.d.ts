@@ -281,7 +281,7 @@ export interface paths {
         };
         /**
          * Read a result
-         * @description Returns a presigned URL of the finished picture's watermarked preview, valid 15 minutes, and its size in pixels.
+         * @description Returns a presigned URL of the finished picture's watermarked preview, valid 15 minutes, and its size in pixels. `fullUrl` downloads the full-size picture; it is null until that is released.
          */
         get: operations["read_result"];
         put?: never;
@@ -395,6 +395,26 @@ export interface paths {
          */
         post: operations["create_upload"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/upload/{uploadId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete an upload
+         * @description Deletes the image, the job and its result, at any time. A job that is being processed ends and changes nothing more. Afterwards every call about it is answered with 404: take that for done.
+         */
+        delete: operations["delete_upload"];
         options?: never;
         head?: never;
         patch?: never;
@@ -519,7 +539,9 @@ export interface components {
         };
         /**
          * Result
-         * @description The preview of a finished picture: a presigned URL, when it expires, and the preview's size in pixels.
+         * @description A finished picture: presigned URLs, when they expire, and the preview's size in pixels.
+         *
+         *     `fullUrl` is null until the full-size picture is released. `deletesAt` is there when a time is set to delete it all.
          */
         Result: {
             /**
@@ -532,15 +554,20 @@ export interface components {
             resultId: string;
             /** Previewurl */
             previewUrl: string;
+            /** Fullurl */
+            fullUrl: string | null;
             expiresAt: components["schemas"]["Timestamp"];
             /** Width */
             width: number;
             /** Height */
             height: number;
+            deletesAt?: components["schemas"]["Timestamp"] | null;
         };
         /**
          * JobStatus
-         * @description The answer to a status poll. Every change raises `revision`; `errorMessage` is there only when the job failed.
+         * @description The answer to a status poll. Every change raises `revision`.
+         *
+         *     `errorMessage` is there only when the job failed, `deletesAt` when a time is set to delete it.
          */
         JobStatus: {
             /**
@@ -558,6 +585,8 @@ export interface components {
             revision: number;
             /** Updatedat */
             updatedAt: string;
+            /** Deletesat */
+            deletesAt?: string;
             /** Errormessage */
             errorMessage?: string;
         };
@@ -3330,6 +3359,89 @@ export interface operations {
             };
             /** @description `TOO_MANY_REQUESTS` */
             429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+        };
+    };
+    delete_upload: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                uploadId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -54,6 +54,7 @@ def process_upload(request: ProcessRequest) -> StartedJob:
     attempt = upload.next_attempt()
     workflow_run_id = workflow.execution_arn(upload.id, attempt)
     if not uploads_table.start(upload, attempt, workflow_run_id):
+        uploads_table.get(upload.id)  # unless it was deleted meanwhile
         raise AlreadyProcessing(status="processing")
     try:
         workflow.start(upload.id, attempt)

@@ -60,6 +60,8 @@ def _status(job_id: str, row: StatusRow) -> JobStatus:
         "revision": row.revision,
         "updatedAt": iso_utc(row.updated_at),
     }
+    if row.deletes_at:
+        status["deletesAt"] = iso_utc(row.deletes_at)
     if row.status == "failed" and row.error_message:
         status["errorMessage"] = row.error_message
     return status

@@ -23,7 +23,7 @@ from inlet import (
 )
 from inlet.deadline import Deadline
 from inlet.errors import InletError, StorageUnavailable, WorkflowUnavailable
-from inlet.image_jobs import jobs_table, uploads_table
+from inlet.image_jobs import jobs_table, retention_table, uploads_table
 from inlet.image_jobs.jobs_table import SilentJob
 from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
@@ -147,6 +147,7 @@ def _emptying(name: str, work: Callable[[int], int]) -> Callable[[Counts, Deadli
 STEPS = (
     reconcile_jobs,
     _emptying("unconfirmed", uploads_table.drop_unconfirmed),
+    _emptying("overdue", retention_table.delete_overdue),
     _emptying("unrecorded", speaking_sessions_table.drop_abandoned),
     expire_sessions,
     purge_sessions,
@@ -157,6 +158,6 @@ STEPS = (
     _emptying("notifications", notifications_table.purge),
 )
 COUNTED = (
-    *("started", "failed", "unconfirmed", "unrecorded", "expired"),
+    *("started", "failed", "unconfirmed", "overdue", "unrecorded", "expired"),
     *("purged", "objects", "limits", "answers", "events", "notifications"),
 )

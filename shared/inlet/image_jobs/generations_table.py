@@ -30,6 +30,7 @@ _CLAIM = f"""
 WITH {model_budget_table.SPENT}, job AS (
     SELECT id, attempt, sender_hash FROM uploads
      WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
+       FOR KEY SHARE -- or it could be gone before the ledger refers to it
 ), held AS (
     SELECT state, claim = %(claim)s AS own,
            state = 'refused' OR (state = 'timed_out' AND timeouts < %(max_timeouts)s) OR claim = %(claim)s AS free

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from inlet import analytics, database, notifications_table, outbox_table
 from inlet.errors import StaleAttempt
 from inlet.identifiers import result_id_for
+from inlet.image_jobs import retention_table
 from inlet.image_jobs.rows import Job, Stage, StatusRow
 
 LOST_START_SECONDS = 60
@@ -13,7 +14,8 @@ SILENT_SECONDS = 600
 """A job whose stage has not moved for this long (twice the longest stage) may have a dead execution."""
 
 _STATUS = """
-SELECT session_token_hash AS token_hash, status, stage, progress, error_message, updated_at, revision
+SELECT session_token_hash AS token_hash, status, stage, progress, error_message, updated_at, revision,
+       delete_after AS deletes_at
   FROM uploads WHERE id = %(id)s
 """
 
@@ -34,7 +36,8 @@ SELECT * FROM job
 # `progress` is the job's before this statement: a task that comes late recognises itself by it.
 _ENTER = """
 WITH advanced AS (
-    UPDATE uploads SET status = 'processing', stage = %(stage)s, progress = %(progress)s, updated_at = now()
+    UPDATE uploads SET status = 'processing', stage = %(stage)s, progress = %(progress)s, updated_at = now(),
+           delete_after = NULL
      WHERE id = %(id)s AND attempt = %(attempt)s AND status IN ('pending', 'processing') AND progress < %(progress)s
 )
 SELECT uploads.id AS upload_id, uploads.attempt, uploads.original_url AS key, uploads.content_type, uploads.etag,
@@ -52,7 +55,8 @@ _COMPLETE = f"""
 WITH completed AS (
     UPDATE uploads
        SET status = 'completed', stage = 'complete', progress = 100, updated_at = now(),
-           result_url = results.full_key, preview_url = results.preview_key, sender_hash = NULL
+           result_url = results.full_key, preview_url = results.preview_key, sender_hash = NULL,
+           delete_after = now() + make_interval(days => %(days)s)
       FROM results
      WHERE uploads.id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
        AND results.upload_id = uploads.id AND results.preview_key IS NOT NULL
@@ -69,7 +73,7 @@ WITH failing AS (
      WHERE id = %(id)s AND attempt = %(attempt)s AND attempt > 0 AND status IN ('pending', 'processing') FOR UPDATE
 ), failed AS (
     UPDATE uploads SET status = 'failed', stage = 'failed', error_message = %(message)s, final = %(final)s,
-           updated_at = now()
+           updated_at = now(), delete_after = now() + make_interval(days => %(days)s)
       FROM failing WHERE uploads.id = failing.id
     RETURNING uploads.id, uploads.status, uploads.revision,
               failing.stage AS final_stage, failing.progress AS final_progress
@@ -130,9 +134,13 @@ def advance(job: Job, progress: int) -> None:
 def complete(job: Job) -> None:
     """Complete the job. Does nothing if it is completed, or if its preview is not stored."""
     event = analytics.status_complete(job.upload_id, result_id=result_id_for(job.upload_id))
-    database.fetch_one(
-        _COMPLETE, {"id": job.upload_id, "attempt": job.attempt, "events": outbox_table.parameter(event)}
-    )
+    parameters = {
+        "id": job.upload_id,
+        "attempt": job.attempt,
+        "days": retention_table.days(),
+        "events": outbox_table.parameter(event),
+    }
+    database.fetch_one(_COMPLETE, parameters)
 
 
 def fail(upload_id: str, attempt: int, message: str, *, final: bool = False) -> bool:
@@ -145,6 +153,7 @@ def fail(upload_id: str, attempt: int, message: str, *, final: bool = False) -> 
         "attempt": attempt,
         "message": message,
         "final": final,
+        "days": retention_table.days_of_failed(),
         "events": outbox_table.parameter(analytics.status_failed(upload_id)),
     }
     return database.fetch_one(_FAIL, parameters) is not None

@@ -59,11 +59,16 @@ class StartedJob(Model):
 
 
 class Result(Model):
-    """The preview of a finished picture: a presigned URL, when it expires, and the preview's size in pixels."""
+    """A finished picture: presigned URLs, when they expire, and the preview's size in pixels.
+
+    `fullUrl` is null until the full-size picture is released. `deletesAt` is there when a time is set to delete it all.
+    """
 
     success: Literal[True] = True
     result_id: str
     preview_url: str
+    full_url: str | None
     expires_at: Timestamp
     width: int
     height: int
+    deletes_at: Annotated[Timestamp | None, Field(exclude_if=lambda moment: moment is None)] = None

@@ -90,7 +90,10 @@ class Job:
 
 
 class JobStatus(TypedDict):
-    """The answer to a status poll. Every change raises `revision`; `errorMessage` is there only when the job failed."""
+    """The answer to a status poll. Every change raises `revision`.
+
+    `errorMessage` is there only when the job failed, `deletesAt` when a time is set to delete it.
+    """
 
     success: Literal[True]
     status: Status
@@ -99,6 +102,7 @@ class JobStatus(TypedDict):
     resultId: str | None
     revision: int
     updatedAt: str
+    deletesAt: NotRequired[str]
     errorMessage: NotRequired[str]
 
 
@@ -113,3 +117,4 @@ class StatusRow:
     error_message: str | None
     updated_at: datetime
     revision: int
+    deletes_at: datetime | None

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from inlet import analytics, database, model_budget_table, outbox_table
 from inlet.errors import AlreadyConfirmed, BudgetSpent, UploadNotFound
+from inlet.image_jobs import retention_table
 from inlet.image_jobs.rows import Upload
 from inlet.times import iso_utc
 
@@ -36,7 +37,8 @@ SELECT id, session_token_hash AS token_hash, original_url AS key, content_type, 
 _CONFIRM = f"""
 WITH confirmed AS (
     UPDATE uploads
-       SET etag = %(etag)s, size = %(size)s, confirmed_at = now(), updated_at = now(), expires_at = NULL
+       SET etag = %(etag)s, size = %(size)s, confirmed_at = now(), updated_at = now(), expires_at = NULL,
+           delete_after = now() + make_interval(days => %(days)s)
      WHERE id = %(id)s AND confirmed_at IS NULL
     RETURNING id
 ), {outbox_table.record("confirmed")}
@@ -53,7 +55,7 @@ _START = f"""
 WITH {model_budget_table.SPENT}, started AS (
     UPDATE uploads
        SET status = 'processing', stage = NULL, progress = 0, error_message = NULL, attempt = %(attempt)s,
-           workflow_run_id = %(workflow_run_id)s, processing_at = now(), updated_at = now()
+           workflow_run_id = %(workflow_run_id)s, processing_at = now(), updated_at = now(), delete_after = NULL
      WHERE id = %(id)s AND confirmed_at IS NOT NULL AND attempt = %(seen_attempt)s AND status = %(seen_status)s
        AND status IN ('pending', 'failed') AND NOT EXISTS (SELECT FROM spent)
     RETURNING id
@@ -63,7 +65,8 @@ SELECT EXISTS (SELECT FROM started) AS started, (SELECT window_end FROM spent) A
 """
 
 _RELEASE = """
-UPDATE uploads SET status = 'pending', updated_at = now()
+UPDATE uploads
+   SET status = 'pending', updated_at = now(), delete_after = now() + make_interval(days => %(days)s)
  WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing' AND stage IS NULL
 """
 
@@ -125,6 +128,7 @@ def confirm(upload_id: str, stored: "StoredObject") -> None:
         "id": upload_id,
         "etag": stored.etag,
         "size": stored.size,
+        "days": retention_table.days(),
         "events": outbox_table.parameter(event),
     }
     if database.fetch_one(_CONFIRM, parameters) is None:
@@ -140,7 +144,8 @@ def refuse(upload_id: str) -> None:
 def start(upload: Upload, attempt: int, workflow_run_id: str) -> bool:
     """Move the job, as it was seen, to `processing`. Return False if another caller was first.
 
-    Raises `BudgetSpent` when the day's model calls are used up, and then changes nothing.
+    While it is processed, no time is set to delete it. Raises `BudgetSpent` when the day's model calls are used up,
+    and then changes nothing.
     """
     event = analytics.processing_started(upload.id, workflow_run_id=workflow_run_id)
     parameters = {
@@ -161,7 +166,7 @@ def start(upload: Upload, attempt: int, workflow_run_id: str) -> bool:
 
 def release(upload_id: str, attempt: int) -> None:
     """Make a job whose workflow could not be started startable again, unless a stage has begun after all."""
-    database.execute(_RELEASE, {"id": upload_id, "attempt": attempt})
+    database.execute(_RELEASE, {"id": upload_id, "attempt": attempt, "days": retention_table.days()})
 
 
 def drop_unconfirmed(limit: int) -> int:

@@ -44,6 +44,7 @@ def test_completed(http: httpx.Client, finished: Upload) -> None:
     assert body.pop("updatedAt")
     assert re.fullmatch(r"r[0-9a-z]{23}", body.pop("resultId"))
     assert answer.headers["etag"] == f'"{body.pop("revision")}"'
+    assert TIME.fullmatch(body.pop("deletesAt"))
     assert body == {"success": True, "status": "completed", "stage": "complete", "progress": 100}
     assert "retry-after" not in answer.headers
 

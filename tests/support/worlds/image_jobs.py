@@ -17,7 +17,7 @@ from local_aws.workflow_engine import WorkflowEngine
 from tests.support import invocations
 from tests.support.crash import Functions, Run, Trap
 from tests.support.photographs import PHOTOGRAPH
-from tests.support.worlds.world import World
+from tests.support.worlds.world import HOUR, World
 
 FINAL = ("completed", "failed")
 STAGES = [f"ImageStages{stage}Function" for stage in ("Validate", "Generate", "Store", "Watermark", "Complete")]
@@ -94,6 +94,10 @@ class ImageJobsWorld(World):
     def process(self, job: Reserved, trap: Trap | None = None) -> Run:
         """POST /api/process."""
         return self.functions.invoke("ImageJobsProcessFunction", invocations.process(job.id, job.token), trap)
+
+    def delete(self, job: Reserved, trap: Trap | None = None) -> Run:
+        """DELETE /api/upload/{uploadId}."""
+        return self.functions.invoke("ImageJobsDeleteFunction", invocations.delete(job.id, job.token), trap)
 
     def planted(self, content: bytes = PHOTOGRAPH, *, confirmed: bool = True) -> Reserved:
         """The same, put straight into the table and the bucket: for tests of what comes after."""
@@ -202,6 +206,20 @@ class ImageJobsWorld(World):
             elif job["status"] == "failed":
                 allowed.add(f"work/{job['id']}/generated")  # a further attempt need not pay for it
         return needed, allowed
+
+    def assert_gone(self, *jobs: Reserved) -> None:
+        """Look for rows and objects of deleted jobs, now and when nobody can write any more; find none."""
+        self.pass_time(2 * HOUR)
+        self.sweep()
+        for job in jobs:
+            result_id = identifiers.result_id_for(job.id)
+            for prefix in (f"uploads/{job.id}/", f"work/{job.id}/", f"results/{result_id}/"):
+                assert not self.objects(prefix)
+            assert not self._rows("SELECT id FROM uploads WHERE id = %s", job.id)
+            assert not self._rows("SELECT id FROM results WHERE upload_id = %s", job.id)
+            assert not self._rows("SELECT state FROM generations WHERE upload_id = %s", job.id)
+            assert self.events(job.id)["upload_deleted"] == 1
+        assert not self._rows("SELECT key FROM object_deletions")
 
     def assert_nothing_is_left_over(self) -> None:
         """Do as every world does, and find no job that still waits for its end."""
