@@ -60,7 +60,7 @@ def test_abandoned_parts_and_raw_answers_go_without_the_sweeper_too() -> None:
     rules = {rule["Id"]: rule for rule in BUCKET["LifecycleConfiguration"]["Rules"]}
     assert {rule["Status"] for rule in rules.values()} == {"Enabled"}
     assert rules["abandoned-multipart-uploads"]["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] <= 2
-    assert (rules["raw-generations"]["Prefix"], rules["raw-generations"]["ExpirationInDays"]) == ("work/", 7)
+    assert (rules["between-stages"]["Prefix"], rules["between-stages"]["ExpirationInDays"]) == ("work/", 15)
 
 
 def test_what_is_deleted_can_be_brought_back_for_a_week() -> None:

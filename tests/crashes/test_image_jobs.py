@@ -23,14 +23,14 @@ CONFIRM = ["HeadObject", "UPDATE uploads"]
 PROCESS = ["UPDATE uploads", "StartExecution"]
 DELETE = ["DELETE FROM uploads", "DeleteObjects", "UPDATE object_deletions"]
 STAGES = {
-    "ImageStagesValidateFunction": ["UPDATE uploads", "GetObject"],
+    "ImageStagesValidateFunction": ["UPDATE uploads", "GetObject", "PutObject"],
     "ImageStagesGenerateFunction": [
         *("UPDATE uploads", "HeadObject", "GetObject", MODEL_CALL, "model", "PutObject"),
         *("UPDATE generations", "UPDATE uploads"),
     ],
     "ImageStagesStoreFunction": ["UPDATE uploads", "GetObject", "PutObject", "INSERT INTO results"],
     "ImageStagesWatermarkFunction": ["UPDATE uploads", "GetObject", "PutObject", "UPDATE results"],
-    "ImageStagesCompleteFunction": ["UPDATE uploads", "DeleteObject", "UPDATE uploads"],
+    "ImageStagesCompleteFunction": ["UPDATE uploads", "UPDATE uploads"],
     "ImageStagesFailFunction": ["UPDATE uploads"],
 }
 SWEEP = {

@@ -64,7 +64,7 @@ def test_an_older_attempt_is_refused_at_the_fence(world: ImageJobsWorld, stages:
         ("ImageStagesGenerateFunction", (0, 2, 6)),
         ("ImageStagesStoreFunction", (0, 4, 6)),
         ("ImageStagesWatermarkFunction", (0, 4, 6)),
-        ("ImageStagesCompleteFunction", (0, 2, 4)),
+        ("ImageStagesCompleteFunction", (0, 2)),
         (FAIL, (0,)),
     ],
 )
@@ -81,9 +81,12 @@ def test_a_zombie_that_wakes_up_when_another_attempt_has_finished(
             world.task(FAIL, job)
             assert world.process(job).status == 202
             assert world.wait(job.id) == "completed"
+            world.sweep()  # what it deletes now, it looks for again when the zombie is surely dead
             before, bill = world.snapshot(), world.bill(job.id)
+            assert not world.objects("work/")
             zombie.release()
-            assert world.snapshot() == before, point
+            world.look_again()
+            assert world.snapshot() | {"object_deletions": []} == before | {"object_deletions": []}, point
             assert world.bill(job.id) == bill
             assert sum(bill.values()) == 1
     world.assert_nothing_is_left_over()
@@ -94,7 +97,7 @@ def test_a_zombie_that_wakes_up_when_another_attempt_has_finished(
     [
         ("ImageStagesStoreFunction", 6),
         ("ImageStagesWatermarkFunction", 6),
-        ("ImageStagesCompleteFunction", 4),
+        ("ImageStagesCompleteFunction", 2),
     ],
 )
 def test_a_zombie_moves_neither_a_failed_job_nor_the_attempt_under_way(
@@ -127,7 +130,7 @@ def test_a_zombie_moves_neither_a_failed_job_nor_the_attempt_under_way(
 
 @pytest.mark.parametrize(
     ("name", "last_write"),
-    [("ImageStagesStoreFunction", 6), ("ImageStagesWatermarkFunction", 6), ("ImageStagesCompleteFunction", 4)],
+    [("ImageStagesStoreFunction", 6), ("ImageStagesWatermarkFunction", 6), ("ImageStagesCompleteFunction", 2)],
 )
 def test_of_two_workers_on_one_stage_the_second_changes_nothing(
     world: ImageJobsWorld, name: str, last_write: int

@@ -153,12 +153,9 @@ class TestMalformed:
             pytest.param(stand_in.reply(stand_in.candidate([], "NO_IMAGE")), id="no image"),
             pytest.param(stand_in.reply(stand_in.candidate([{"text": "A portrait."}])), id="text only"),
             pytest.param(stand_in.picture(b""), id="empty picture"),
-            pytest.param(stand_in.picture(PNG[:-30]), id="truncated picture"),
-            pytest.param(stand_in.picture(JPEG[:-30], "image/jpeg"), id="truncated JPEG"),
             pytest.param(stand_in.picture(b"sound", "audio/wav"), id="no picture"),
             pytest.param(stand_in.picture(photographs.svg(), "image/svg+xml"), id="SVG"),
             pytest.param(stand_in.picture(photographs.animation("GIF"), "image/gif"), id="GIF"),
-            pytest.param(stand_in.picture(photographs.flat_png(9000, 9000)), id="too many pixels"),
             pytest.param(
                 stand_in.reply(stand_in.candidate([{"inlineData": {"mimeType": "image/png", "data": "!!!"}}])),
                 id="garbage base64",

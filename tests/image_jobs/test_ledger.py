@@ -2,7 +2,12 @@
 
 import pytest
 
+from inlet import keys
+from tests.support import photographs
 from tests.support.worlds.image_jobs import ImageJobsWorld
+
+PNG = photographs.photograph(picture_format="PNG")
+JPEG = photographs.photograph()
 
 
 @pytest.mark.parametrize(
@@ -63,6 +68,33 @@ def test_two_generating_at_once_call_the_model_once(world: ImageJobsWorld) -> No
         assert second.error["errorType"] == "GenerationInterrupted"
         assert first.release().error is None
     assert world.bill(job.id) == {1: 1}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        PNG[: len(PNG) // 2],
+        JPEG[:-30],
+        photographs.flat_png(9000, 9000),
+        photographs.svg(),
+        b"",
+    ],
+)
+def test_an_answer_that_is_no_picture_is_forgotten_and_another_attempt_asks_anew(
+    world: ImageJobsWorld, answer: bytes
+) -> None:
+    job = world.started()
+    world.task("ImageStagesValidateFunction", job)
+    world.task("ImageStagesGenerateFunction", job)
+    world.storage.put_object(Bucket=world.bucket, Key=keys.generated(job.id), Body=answer)
+    error = world.task("ImageStagesStoreFunction", job).error
+    assert error is not None
+    assert error["errorType"] == "GenerationMalformed"
+    assert keys.generated(job.id) not in world.objects()
+    world.task("ImageStagesFailFunction", job)
+    assert world.process(job).status == 202
+    assert world.wait(job.id) == "completed"
+    assert world.bill(job.id) == {1: 1, 2: 1}
 
 
 def test_three_attempts_are_all(world: ImageJobsWorld) -> None:

@@ -231,7 +231,7 @@ def warm_up() -> None:
     clients: list[Any] = [storage.client(), workflow.client()]
     for client in clients:
         client._endpoint.http_session.close()
-    imaging.inspect(imaging.prepare(photographs.PHOTOGRAPH), "image/jpeg")
+    imaging.inspect(imaging.prepare(photographs.PHOTOGRAPH, "image/png"), "image/jpeg")
     imaging.preview(photographs.PHOTOGRAPH)
 
 

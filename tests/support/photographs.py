@@ -14,6 +14,9 @@ from PIL import Image, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 from pillow_heif import register_heif_opener
 
+from inlet import imaging
+from inlet.imaging.opening import kind_of
+
 register_heif_opener()
 
 SECRETS = (b"GPSLatitude-secret", b"xmp-secret", b"comment-secret", b"Camera of Secrets")
@@ -109,6 +112,11 @@ def saved(picture: Image.Image, picture_format: str, **options: Any) -> bytes:
     output = BytesIO()
     picture.save(output, picture_format, **options)
     return output.getvalue()
+
+
+def prepared(content: bytes) -> bytes:
+    """Return the model's input of a photograph, whatever its type."""
+    return imaging.prepare(content, kind_of(content))
 
 
 PHOTOGRAPH = saved(Image.linear_gradient("L").resize((64, 48)).convert("RGB"), "PNG")

@@ -33,7 +33,7 @@ def test_a_picture_meets_the_decoder_of_its_own_type_only(picture_format: str, t
     content = photographs.photograph(picture_format=picture_format)
     tried.clear()
     imaging.inspect(content, TAKEN[picture_format])
-    imaging.prepare(content)
+    imaging.prepare(content, TAKEN[picture_format])
     assert tried
     assert all(len(decoders) == 1 for decoders in tried)
     assert {decoder for (decoder,) in tried} == {picture_format}

@@ -41,6 +41,9 @@ def near(found: tuple[int, ...], expected: tuple[int, ...], tolerance: int) -> b
 def refusal(content: bytes, declared_type: str) -> str:
     with pytest.raises(ImageRejected) as rejected:
         imaging.inspect(content, declared_type)
+    with pytest.raises(ImageRejected) as alike:
+        imaging.prepare(content, declared_type)
+    assert str(alike.value) == str(rejected.value)
     return str(rejected.value)
 
 
@@ -176,7 +179,7 @@ class TestInspect:
 
 class TestWhatComesOut:
     @pytest.mark.parametrize("orientation", range(1, 9))
-    @pytest.mark.parametrize("make", [imaging.prepare, lambda content: imaging.preview(content).content])
+    @pytest.mark.parametrize("make", [photographs.prepared, lambda content: imaging.preview(content).content])
     def test_every_orientation_comes_out_upright(self, orientation: int, make: Callable[[bytes], bytes]) -> None:
         picture = photographs.scene(900, 600)
         out = decoded(make(photographs.photograph(picture, orientation=orientation)))
@@ -193,7 +196,7 @@ class TestWhatComesOut:
         content = photographs.photograph(picture_format=picture_format, metadata=True, icc_profile=profile)
         assert photographs.SECRETS[3] in content
         assert photographs.SECRETS[0] in content
-        for out in (imaging.prepare(content), imaging.preview(content).content):
+        for out in (photographs.prepared(content), imaging.preview(content).content):
             assert not [secret for secret in photographs.SECRETS if secret in out]
             assert not {"exif", "xmp", "icc_profile", "comment"} & decoded(out).info.keys()
             assert not decoded(out).getexif()
@@ -201,7 +204,7 @@ class TestWhatComesOut:
     def test_what_was_appended_is_gone(self) -> None:
         content = photographs.polyglot_jpeg()
         imaging.inspect(content, "image/jpeg")
-        assert b"polyglot-secret" not in imaging.prepare(content) + imaging.preview(content).content
+        assert b"polyglot-secret" not in photographs.prepared(content) + imaging.preview(content).content
 
     @pytest.mark.parametrize(
         ("size", "prepared", "previewed"),
@@ -220,9 +223,9 @@ class TestWhatComesOut:
     ) -> None:
         content = photographs.saved(Image.new("RGB", size, "teal"), picture_format)
         preview = imaging.preview(content)
-        assert decoded(imaging.prepare(content)).size == prepared
+        assert decoded(photographs.prepared(content)).size == prepared
         assert decoded(preview.content).size == (preview.width, preview.height) == previewed
-        assert (decoded(imaging.prepare(content)).format, decoded(preview.content).format) == ("JPEG", "WEBP")
+        assert (decoded(photographs.prepared(content)).format, decoded(preview.content).format) == ("JPEG", "WEBP")
 
     @pytest.mark.parametrize("ground", ["white", "black", "grey", "saddlebrown"])
     def test_no_part_worth_keeping_is_without_the_watermark(self, ground: str) -> None:
@@ -279,7 +282,7 @@ class TestColour:
 
         picture = Image.new("RGB", (64, 64), stored)
         content = photographs.saved(picture, "PNG", icc_profile=photographs.display_p3_profile())
-        assert near(pixel(decoded(imaging.prepare(content)), 32, 32), expected, 4)
+        assert near(pixel(decoded(photographs.prepared(content)), 32, 32), expected, 4)
 
     @pytest.mark.parametrize(
         ("picture", "picture_format", "options", "expected"),
@@ -306,21 +309,21 @@ class TestColour:
     ) -> None:
         content = photographs.saved(picture, picture_format, **options)
         imaging.inspect(content, TYPES[picture_format])
-        out = decoded(imaging.prepare(content))
+        out = decoded(photographs.prepared(content))
         assert out.mode == "RGB"
         assert near(pixel(out, 30, 30), expected, 3)
 
     def test_sixteen_bit_grey_keeps_its_tone(self) -> None:
         content = photographs.deep_png(grey=128 * 257)
         imaging.inspect(content, "image/png")
-        assert near(pixel(decoded(imaging.prepare(content)), 30, 30), (128, 128, 128), 2)
+        assert near(pixel(decoded(photographs.prepared(content)), 30, 30), (128, 128, 128), 2)
 
     @pytest.mark.parametrize(
         "profile", [b"no profile" * 20, photographs.display_p3_profile()], ids=["broken", "of RGB"]
     )
     def test_a_profile_that_does_not_fit_is_ignored(self, profile: bytes) -> None:
         content = photographs.saved(Image.new("CMYK", (64, 64), (0, 255, 255, 0)), "JPEG", icc_profile=profile)
-        assert near(pixel(decoded(imaging.prepare(content)), 30, 30), (255, 0, 0), 3)
+        assert near(pixel(decoded(photographs.prepared(content)), 30, 30), (255, 0, 0), 3)
 
 
 class TestNothingElseIsRaised:

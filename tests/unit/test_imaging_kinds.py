@@ -24,11 +24,14 @@ TYPES = {"JPEG": "image/jpeg", "WEBP": "image/webp", "HEIF": "image/heic"}
 def refusal(content: bytes, declared_type: str) -> str:
     with pytest.raises(ImageRejected) as rejected:
         imaging.inspect(content, declared_type)
+    with pytest.raises(ImageRejected) as alike:
+        imaging.prepare(content, declared_type)
+    assert str(alike.value) == str(rejected.value)
     return str(rejected.value)
 
 
 def width(content: bytes, declared_type: str) -> int:
-    imaging.prepare(content)
+    imaging.prepare(content, declared_type)
     return imaging.inspect(content, declared_type).width
 
 
@@ -134,7 +137,7 @@ class TestPng:
     def test_a_wrong_checksum_of_a_small_chunk_does_not_matter(self, kind: bytes, after: bool) -> None:
         content = png.with_chunk(kind, b"\x00\x00\x01\x00\x00", wrong_checksum=True, after_pixels=after)
         assert width(content, "image/png") == 240
-        assert imaging.prepare(content) == imaging.prepare(photographs.saved(photographs.scene(), "PNG"))
+        assert photographs.prepared(content) == photographs.prepared(photographs.saved(photographs.scene(), "PNG"))
 
     @pytest.mark.parametrize("kind", [b"pHYs", b"gAMA", b"cHRM", b"tRNS", b"iCCP", b"eXIf", b"acTL", b"zTXt", b"iTXt"])
     def test_nonsense_in_a_small_chunk_does_not_matter(self, kind: bytes) -> None:
@@ -172,12 +175,12 @@ class TestPng:
             content = png.with_chunk(b"iCCP", b"P3\x00\x00" + zlib.compress(profile, level))
             assert width(content, "image/png") == 240
         plain = photographs.saved(photographs.scene(), "PNG", icc_profile=photographs.display_p3_profile())
-        assert imaging.prepare(content) == imaging.prepare(plain), "and it is used"
+        assert photographs.prepared(content) == photographs.prepared(plain), "and it is used"
 
     def test_only_the_first_colour_profile_counts(self) -> None:
         one = png.with_chunk(b"iCCP", b"P3\x00\x00" + zlib.compress(photographs.display_p3_profile()))
         two = png.with_chunk(b"iCCP", b"x\x00\x00" + zlib.compress(bytes(900)), of=one, after_first=b"iCCP")
-        assert imaging.prepare(two) == imaging.prepare(one)
+        assert photographs.prepared(two) == photographs.prepared(one)
 
     def test_a_profile_that_unpacks_without_end_is_refused(self) -> None:
         packed = zlib.compress(bytes(MAXIMUM_PROFILE_BYTES + 1), 9)
@@ -203,10 +206,10 @@ class TestPng:
         position = int(place * (len(whole) - 1))
         changed = whole[:position] + change + whole[position + len(change) :]
         try:
-            prepared = imaging.prepare(changed)
+            prepared = photographs.prepared(changed)
         except ImageRejected:
             return
-        assert prepared == imaging.prepare(whole)
+        assert prepared == photographs.prepared(whole)
 
 
 class TestHeic:

@@ -50,7 +50,7 @@ from inlet.imaging import memory
 content, usual = Path(sys.argv[1]).read_bytes(), memory.MAXIMUM_BYTES
 for megabytes in range(0, int(sys.argv[3]), 4):
     memory.MAXIMUM_BYTES = megabytes * 1024 * 1024
-    for use in (lambda: imaging.inspect(content, sys.argv[2]), lambda: imaging.prepare(content)):
+    for use in (lambda: imaging.inspect(content, sys.argv[2]), lambda: imaging.prepare(content, sys.argv[2])):
         try:
             use()
         except ImageRejected as rejected:

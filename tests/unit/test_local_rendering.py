@@ -25,7 +25,7 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def prepared(picture: Image.Image) -> bytes:
-    return imaging.prepare(photographs.saved(picture, "PNG"))
+    return imaging.prepare(photographs.saved(picture, "PNG"), "image/png")
 
 
 def opened(content: bytes) -> Image.Image:

@@ -1,14 +1,13 @@
 """Stage 5, complete (100 %): make the result visible to its owner."""
 
-from inlet import deliverer, keys, storage
+from inlet import deliverer
 from inlet.image_jobs import jobs_table
 from inlet.image_jobs.rows import Job
 from inlet.image_jobs.stage import task
 
 
 def complete(job: Job) -> None:
-    """Delete the model's raw answer, then complete the job."""
-    storage.delete(keys.generated(job.upload_id))
+    """Complete the job. The sweeper deletes what lay between the stages."""
     jobs_table.complete(job)
     deliverer.wake()
 

@@ -3,9 +3,11 @@
 Bytes first, rows after: when the bucket has the model's answer, no attempt asks again. The ledger is written before the
 call. A retry after a crash therefore knows that a call may have been billed, and ends the attempt instead of paying
 twice.
+
+It waits for a minute or more and decodes nothing, so that it can wait in little memory. `store` checks the answer.
 """
 
-from inlet import imaging, keys, storage
+from inlet import keys, storage
 from inlet.errors import GenerationTimedOut, GenerationUnavailable
 from inlet.image_jobs import generation, generations_table, jobs_table
 from inlet.image_jobs.rows import GENERATED_PROGRESS, Job
@@ -13,10 +15,10 @@ from inlet.image_jobs.stage import task
 
 
 def generate(job: Job) -> None:
-    """Ask the model with an upright, metadata-free picture, unless its answer is in the bucket already."""
+    """Send the model what `validate` has stored, unless its answer is in the bucket already."""
     if job.full_key is None and not storage.exists(keys.generated(job.upload_id)):
         generation.require_configured()
-        picture = imaging.prepare(storage.read(job.key, etag=job.etag))
+        picture = storage.read(keys.model_input(job.upload_id))
         generations_table.claim(job)
         try:
             generated = generation.generate(picture)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from inlet import analytics, database, notifications_table, outbox_table
+from inlet import analytics, database, keys, notifications_table, object_deletions_table, outbox_table
 from inlet.errors import StaleAttempt
 from inlet.identifiers import result_id_for
 from inlet.image_jobs import retention_table
@@ -64,6 +64,10 @@ WITH completed AS (
               round(extract(epoch FROM now() - processing_at) * 1000)::bigint AS milliseconds
 ), {outbox_table.record("completed", "jsonb_build_object('total_duration_ms', milliseconds)")}
 , {notifications_table.record("image_job.completed", "completed", added="jsonb_build_object('resultId', result_id)")}
+, work AS (
+    SELECT key, now() + make_interval(secs => {retention_table.STILL_WRITING_SECONDS}) AS writable_until
+      FROM completed, unnest(%(work)s::text[]) AS key
+), {object_deletions_table.noted("work")}
 SELECT milliseconds FROM completed
 """
 
@@ -132,12 +136,16 @@ def advance(job: Job, progress: int) -> None:
 
 
 def complete(job: Job) -> None:
-    """Complete the job. Does nothing if it is completed, or if its preview is not stored."""
+    """Complete the job, and note what lay between its stages for deletion.
+
+    Does nothing if it is completed, or if its preview is not stored.
+    """
     event = analytics.status_complete(job.upload_id, result_id=result_id_for(job.upload_id))
     parameters = {
         "id": job.upload_id,
         "attempt": job.attempt,
         "days": retention_table.days(),
+        "work": [keys.model_input(job.upload_id), keys.generated(job.upload_id)],
         "events": outbox_table.parameter(event),
     }
     database.fetch_one(_COMPLETE, parameters)

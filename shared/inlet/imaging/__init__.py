@@ -8,6 +8,7 @@ Memory decides what a stage costs, so no picture is decoded larger than needed: 
 eighth of its size (the decoder still reads every byte of it) and is scaled down while it is decoded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -15,8 +16,8 @@ from typing import Final
 from PIL import Image
 
 from inlet.errors import ImageRejected
-from inlet.imaging import jpeg, pixels, watermark, words
-from inlet.imaging.opening import decoding, kind_of, open_photograph
+from inlet.imaging import pixels, watermark, words
+from inlet.imaging.opening import Opened, decoding, kind_of, open_photograph
 
 MODEL_INPUT_SIDE: Final = 2048
 PREVIEW_SIDE: Final = 1024
@@ -49,46 +50,54 @@ def inspect(content: bytes, declared_type: str) -> ImageFacts:
     Animations and sequences are refused.
     """
     with decoding(content):
-        found = kind_of(content)
-        if found != declared_type:
-            raise ImageRejected(words.mislabelled(declared_type, found))
-        opened = open_photograph(content)
+        opened = _opened_as(content, declared_type)
         width, height = opened.image.size
-        if opened.jpeg:
-            jpeg.prove(content, opened.jpeg)
-        else:
-            opened.image.load()
+        opened.prove(1, 1)
         if pixels.orientation(opened.image) in pixels.QUARTER_TURNS:
             width, height = height, width
     return ImageFacts(width, height, declared_type)
 
 
-def prepare(content: bytes) -> bytes:
-    """Make the image model's input: an upright sRGB JPEG of at most 2048 px without metadata."""
+def prepare(content: bytes, declared_type: str) -> bytes:
+    """Prove the same as `inspect`, and make the image model's input of the same decoded pixels.
+
+    That is an upright sRGB JPEG of at most 2048 px without metadata.
+    """
+    with decoding(content):
+        opened = _opened_as(content, declared_type)
+        picture = _reduced(opened.image, opened.prove, MODEL_INPUT_SIDE)
     output = BytesIO()
-    _picture(content, MODEL_INPUT_SIDE).save(output, "JPEG", quality=92)
+    picture.save(output, "JPEG", quality=92)
     return output.getvalue()
 
 
 def preview(content: bytes) -> Preview:
     """Make what anybody may see: an upright sRGB WebP of at most 1024 px, watermarked all over."""
-    picture = _picture(content, PREVIEW_SIDE)
+    with decoding(content):
+        opened = open_photograph(content)
+        picture = _reduced(opened.image, opened.load, PREVIEW_SIDE)
     watermark.mark(picture)
     output = BytesIO()
     picture.save(output, "WEBP", quality=80)
     return Preview(output.getvalue(), picture.width, picture.height)
 
 
-def _picture(content: bytes, side: int) -> Image.Image:
+def _opened_as(content: bytes, declared_type: str) -> Opened:
+    """Read the header of what is to be of the declared type."""
+    found = kind_of(content)
+    if found != declared_type:
+        raise ImageRejected(words.mislabelled(declared_type, found))
+    return open_photograph(content)
+
+
+def _reduced(header: Image.Image, decode: Callable[[int, int], Image.Image], side: int) -> Image.Image:
     """Decode to RGB: upright, in sRGB, at most `side` pixels wide and high, with nothing but pixels."""
-    with decoding(content):
-        opened = open_photograph(content)
-        image = opened.image
-        scale = min(1.0, side / max(image.size))
-        opened.load(int(image.width * scale), int(image.height * scale))
-        orientation, profile = pixels.orientation(image), image.info.get("icc_profile")
-        image = pixels.resizable(image)
-        image.thumbnail((side, side))
+    scale = min(1.0, side / max(header.size))
+    decoded = decode(int(header.width * scale), int(header.height * scale))
+    # Afterwards: Pillow decodes a PNG in search of its orientation, and what is wrong with its pixels would get lost.
+    orientation, profile = pixels.orientation(header), header.info.get("icc_profile")
+    image = pixels.resizable(decoded)
+    image.thumbnail((side, side))
     image = pixels.in_srgb(pixels.flattened(image), profile)
     if method := pixels.TRANSPOSITIONS.get(orientation):
         image = image.transpose(method)

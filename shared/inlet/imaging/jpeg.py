@@ -116,52 +116,56 @@ def _refuse_unreadable(frame: int, bits: int) -> None:
         raise ImageRejected(words.another_kind(f"a JPEG with {bits} bits a colour"))
 
 
-def prove(content: bytes, structure: Structure) -> None:
-    """Refuse the picture unless all of it is in its data.
+def prove(content: bytes, structure: Structure, width: int, height: int) -> Image.Image:
+    """Return the decoded picture, no smaller than asked, or refuse it unless all of it is in its data.
 
     One that hands out its rows while it is read is decoded as small as the decoder can. Any other is whole when its
     scans announce every bit of every coefficient and the last scan, the one that a cut has hit, lacks nothing.
     Standards allow to leave scans out, but no encoder known does; a file without them was cut between two.
     """
-    body = content[: structure.end].rstrip(b"\xff")  # which may fill the space before a marker
-    whole = structure.complete and (
-        (structure.ended and structure.streams and _reaches_last_row(body)) or _needs_nothing_more(body, structure.last)
-    )
-    if not whole:
+    if not structure.complete:
         raise ImageRejected(words.INCOMPLETE)
+    body = content[: structure.end].rstrip(b"\xff")  # which may fill the space before a marker
+    if structure.ended and structure.streams and (image := _down_to_last_row(body, width, height)):
+        return image
+    if image := _needing_nothing_more(body, structure.last):
+        return image
+    raise ImageRejected(words.INCOMPLETE)
 
 
-def _reaches_last_row(body: bytes) -> bool:
-    """Tell whether the decoder, which must wait for more where data are missing, gets to the last row.
+def _down_to_last_row(body: bytes, width: int, height: int) -> Image.Image | None:
+    """Return the picture if the decoder, which must wait for more where data are missing, gets to the last row.
 
     Rows it never reached are black. A picture that truly ends in black is not told here.
     """
     image = _open(body + _LOOKAHEAD)
-    image.draft(None, (1, 1))
+    image.draft(None, (width, height))
     try:
         image.load()
     except OSError as error:
         if "truncated" not in str(error):
             raise
     image.tile = []  # nothing more will be decoded
-    return image.crop((0, image.height - 1, image.width, image.height)).getbbox() is not None
+    is_reached = image.crop((0, image.height - 1, image.width, image.height)).getbbox() is not None
+    return image if is_reached else None
 
 
-def _needs_nothing_more(body: bytes, last: int) -> bool:
-    """Tell whether the picture stays the same whatever follows: what misses even one bit would take it from there.
+def _needing_nothing_more(body: bytes, last: int) -> Image.Image | None:
+    """Return the picture if it stays the same whatever follows: what misses even one bit would take it from there.
 
     With restart markers the decoder looks for the next one first. A cut within the last ten bytes of an almost empty
     scan may stay unseen, where both followers happen to say "no more detail".
     """
     restarts = len(_RESTART.findall(body, last))
     more = b"".join(_FILLER + bytes([0xFF, 0xD0 + (restarts + ahead) % _RESTARTS]) for ahead in range(2)) + _FILLER
-    return _checksum(body + _END) == _checksum(body + more + _END)
+    image = _open(body + _END)
+    return image if _checksum(image) == _checksum(_open(body + more + _END)) else None
 
 
-def _checksum(content: bytes) -> int:
+def _checksum(image: Image.Image) -> int:
     """Decode at full size: only there every coefficient counts. In strips, or the pixels would be in memory twice."""
-    image, checksum = _open(content), 0
     image.load()
+    checksum = 0
     for top in range(0, image.height, _STRIP):
         checksum = zlib.crc32(image.crop((0, top, image.width, top + _STRIP)).tobytes(), checksum)
     return checksum

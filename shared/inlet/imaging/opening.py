@@ -43,13 +43,22 @@ class Opened:
     """A photograph whose header has been read, and the structure of a JPEG."""
 
     image: Image.Image
+    content: bytes
     jpeg: jpeg.Structure | None
 
-    def load(self, width: int, height: int) -> None:
+    def load(self, width: int, height: int) -> Image.Image:
         """Decode, at a reduced size if the decoder can, but no smaller than asked."""
         if self.jpeg and self.jpeg.reducible:
             self.image.draft(None, (width, height))
         self.image.load()
+        return self.image
+
+    def prove(self, width: int, height: int) -> Image.Image:
+        """Decode likewise, and refuse a picture that is not all there."""
+        if self.jpeg:
+            return jpeg.prove(self.content, self.jpeg, width, height)
+        self.image.load()
+        return self.image
 
 
 def kind_of(content: bytes) -> str:
@@ -71,7 +80,7 @@ def kind_of(content: bytes) -> str:
 
 def open_photograph(content: bytes) -> Opened:
     """Read the header, and refuse what it tells; no decoder but the one of the sniffed type is ever tried."""
-    found, structure = kind_of(content), None
+    found, structure, received = kind_of(content), None, content
     if found == "image/jpeg":
         structure = jpeg.read(content)
         content = jpeg.ended(content, structure)
@@ -89,7 +98,7 @@ def open_photograph(content: bytes) -> Opened:
         raise ImageRejected(words.TOO_NARROW)
     if found == "image/webp" and getattr(image, "n_frames", 1) > 1:
         raise ImageRejected(words.MOVING)
-    return Opened(image, structure)
+    return Opened(image, received, structure)
 
 
 @contextmanager

@@ -1,8 +1,8 @@
 """The image model behind one function. `settings.generator` chooses which; only the chosen one is imported.
 
-Both take an upright, metadata-free JPEG (`imaging.prepare`) and return a whole picture, or raise one of the
-`Generation…` errors, whose names the state machine's Retry and Catch know. Neither retries: a call may cost money, so
-the workflow engine decides.
+Both take an upright, metadata-free JPEG (`imaging.prepare`) and return a picture, which the next stage checks, or raise
+one of the `Generation…` errors, whose names the state machine's Retry and Catch know. Neither retries: a call may cost
+money, so the workflow engine decides.
 """
 
 from inlet.errors import GenerationNotConfigured

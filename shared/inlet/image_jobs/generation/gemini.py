@@ -13,7 +13,6 @@ import httpx2
 from google import genai
 from google.genai import errors, types
 
-from inlet import imaging
 from inlet.errors import (
     GenerationBlocked,
     GenerationMalformed,
@@ -21,7 +20,6 @@ from inlet.errors import (
     GenerationNotConfigured,
     GenerationTimedOut,
     GenerationUnavailable,
-    ImageRejected,
     StageError,
 )
 from inlet.image_jobs.generation.picture import Generated
@@ -168,8 +166,4 @@ def _picture(answer: types.GenerateContentResponse) -> Generated:
     if content_type not in _CONTENT_TYPES or len(content) > settings.max_image_bytes:
         reason = candidate.finish_reason.value if candidate.finish_reason else None
         raise GenerationMalformed(found=content_type, size=len(content), reason=reason)
-    try:
-        imaging.inspect(content, content_type)
-    except ImageRejected as error:
-        raise GenerationMalformed(found=content_type, size=len(content), reason=str(error)) from error
     return Generated(content, content_type)
