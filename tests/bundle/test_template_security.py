@@ -126,10 +126,14 @@ def test_a_schedule_can_let_a_database_sleep() -> None:
         if event["Type"] == "Schedule"
     ]
     assert sorted(map(str, every)) == [
+        "rate(1 minute)",  # switched off with a sweeper that runs less often
         "{'Fn::If': ['HasPosthog', 'rate(1 minute)', 'rate(1 day)']}",
         "{'Fn::If': ['HasWebhook', 'rate(1 minute)', 'rate(1 day)']}",
         "{'Ref': 'SweepEvery'}",
     ]
+    jobs = RESOURCES["OperationsSweepFunction"]["Properties"]["Events"]["Jobs"]["Properties"]
+    assert jobs["State"] == {"Fn::If": ["SweepsOften", "ENABLED", "DISABLED"]}
+    assert TEMPLATE["Conditions"]["SweepsOften"] == {"Fn::Equals": [{"Ref": "SweepEvery"}, "rate(5 minutes)"]}
     assert PARAMETERS["PosthogApiKey"]["Default"] == ""
 
 

@@ -5,9 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
 
+import pytest
+
 from tests.support import invocations, posthog_stand_in
 from tests.support.crash import Held, Run, Trap
-from tests.support.worlds.image_jobs import FAIL, ImageJobsWorld
+from tests.support.worlds.image_jobs import FAIL, STAGES, ImageJobsWorld
 from tests.support.worlds.world import DAY, MINUTE
 
 
@@ -106,6 +108,20 @@ def test_a_running_execution_is_left_alone(world: ImageJobsWorld) -> None:
     world.functions.go_on.set()
     assert world.wait(job.id) == "completed"
     assert world.bill(job.id) == {1: 1}
+
+
+@pytest.mark.parametrize("reached", range(len(STAGES)))
+def test_a_job_whose_engine_has_forgotten_it_goes_on_within_a_minute(world: ImageJobsWorld, reached: int) -> None:
+    """As after a local stack was killed: the rows say that the jobs run, and the new engine knows none of them."""
+    job = world.started()
+    for name in STAGES[:reached]:
+        assert world.task(name, job).error is None
+    world.pass_time(11)
+    counts = world.functions.invoke("OperationsSweepFunction", {"only": "reconcile_jobs"}).payload
+    assert (counts["started"], counts["failed"]) == (1, 0)
+    assert world.wait(job.id) == "completed"
+    assert world.bill(job.id) == {1: 1}
+    assert world.executions(job.id) == [f"{job.id}-1"]
 
 
 def test_an_aborted_execution_is_closed(world: ImageJobsWorld) -> None:

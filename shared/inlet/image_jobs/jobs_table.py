@@ -8,10 +8,9 @@ from inlet.identifiers import result_id_for
 from inlet.image_jobs import retention_table
 from inlet.image_jobs.rows import Job, Stage, StatusRow
 
-LOST_START_SECONDS = 60
-"""A job without a stage for this long was not started, or its engine died at once."""
-SILENT_SECONDS = 600
-"""A job whose stage has not moved for this long (twice the longest stage) may have a dead execution."""
+SILENT_SECONDS = 10
+"""A job that has not moved for this long is asked about: its start may be lost, its execution dead or forgotten. To ask
+about one that is well changes nothing."""
 
 _STATUS = """
 SELECT session_token_hash AS token_hash, status, stage, progress, error_message, updated_at, revision,
@@ -89,7 +88,7 @@ SELECT final_progress FROM failed
 _SILENT = """
 SELECT id AS upload_id, attempt, workflow_run_id FROM uploads
  WHERE status = 'processing' AND id > %(after)s AND (%(until)s::text IS NULL OR id <= %(until)s)
-   AND updated_at < now() - make_interval(secs => CASE WHEN stage IS NULL THEN %(lost)s ELSE %(silent)s END)
+   AND updated_at < now() - make_interval(secs => %(silent)s)
  ORDER BY id LIMIT %(limit)s
 """
 
@@ -171,7 +170,7 @@ def silent(after: str, until: str | None, limit: int) -> list[SilentJob]:
     """Return jobs that have been processing without moving for too long, by id: after `after`, and up to `until`."""
     rows = database.fetch_all(
         _SILENT,
-        {"after": after, "until": until, "lost": LOST_START_SECONDS, "silent": SILENT_SECONDS, "limit": limit},
+        {"after": after, "until": until, "silent": SILENT_SECONDS, "limit": limit},
     )
     return [SilentJob(**row) for row in rows]
 
