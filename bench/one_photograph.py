@@ -8,8 +8,11 @@ import time
 from collections.abc import Callable
 
 
-def plain(photograph: str) -> Callable[[], None]:
-    """Open, prove by loading, turn upright, shrink, write the words all over, save: what anybody would write first."""
+def plain(photograph: str, job: str) -> Callable[[], None]:
+    """Do what anybody would write first: open, prove by loading, turn upright, shrink, write the words, save.
+
+    For the whole job, it saves the model's input in between, and takes that for the model's answer.
+    """
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 
     if photograph.endswith(".heic"):
@@ -21,6 +24,11 @@ def plain(photograph: str) -> Callable[[], None]:
         image: Image.Image = Image.open(photograph)
         image.load()
         image = ImageOps.exif_transpose(image)
+        if job == "whole":
+            image.thumbnail((2048, 2048))
+            image.convert("RGB").save(photograph + ".input.jpg", quality=92)
+            image = Image.open(photograph + ".input.jpg")
+            image.load()
         image.thumbnail((1024, 1024))
         draw = ImageDraw.Draw(image, "RGBA")
         font = ImageFont.load_default(40)
@@ -32,8 +40,11 @@ def plain(photograph: str) -> Callable[[], None]:
     return work
 
 
-def inlet(photograph: str) -> Callable[[], None]:
-    """Run the stages `validating` and `watermarking`, each with its own reading of the bytes, in one process."""
+def inlet(photograph: str, job: str) -> Callable[[], None]:
+    """Run the stages in one process, each with its own reading of the bytes; the model's answer is its input.
+
+    `validating` makes that input too, whether it is asked for or not.
+    """
     from pathlib import Path
 
     from inlet import imaging
@@ -42,9 +53,10 @@ def inlet(photograph: str) -> Callable[[], None]:
     types = {".jpg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".heic": "image/heic"}
 
     def work() -> None:
-        imaging.inspect(file.read_bytes(), types[file.suffix])
-        preview = imaging.preview(file.read_bytes())
-        file.with_suffix(".inlet.webp").write_bytes(preview.content)
+        answer = imaging.prepare(file.read_bytes(), types[file.suffix])
+        if job == "whole":
+            imaging.inspect(answer, "image/jpeg")
+        file.with_suffix(".inlet.webp").write_bytes(imaging.preview(answer).content)
 
     return work
 
@@ -56,7 +68,7 @@ def peak_bytes() -> int:
 
 
 if __name__ == "__main__":
-    work = {"plain": plain, "inlet": inlet}[sys.argv[1]](sys.argv[2])
+    work = {"plain": plain, "inlet": inlet}[sys.argv[1]](sys.argv[2], sys.argv[3])
     start = time.perf_counter()
     work()
     print(time.perf_counter() - start, peak_bytes())
