@@ -200,6 +200,15 @@ def test_a_photograph_deleted_elsewhere_is_told_and_not_asked_for_again(
     assert traffic.answers("/api/status/").count(404) == 1
 
 
+def test_a_line_that_breaks_between_sending_and_watching_loses_nothing(page: Page, jpeg: Path) -> None:
+    """What follows a job is loaded while its photograph is sent, and asked for again when that failed."""
+    hurry(page)
+    page.route("**/photo-job.js", lambda route: route.abort(), times=2)
+    send(page, jpeg)
+    page.locator("#trouble").get_by_role("button", name="Try again").click()
+    expect_result(page)
+
+
 def test_a_phone_s_photograph_without_a_type(page: Page, traffic: Traffic) -> None:
     hurry(page)
     heic = photograph(picture_format="HEIF")

@@ -5,12 +5,11 @@
 import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { startJob, watchJob } from "../client/image-job.js";
 import { clearSession, hasSession } from "../client/job-token.js";
-import * as storage from "../client/storage.js";
 import { backoff, sleepUnless } from "../client/waiting.js";
 import { day } from "./format.js";
 import { announce, api, element, offerRetry } from "./page.js";
+import { forgetSeen, markSeen } from "./photo-seen.js";
 
-const SEEN_KEY = "inlet-seen-job";
 const ON_ITS_WAY = "This takes about a minute. You can close the page and come back.";
 const QUEUED =
   "Many photos are ahead of yours. It waits in line, and goes on by itself: you can close the page and come back.";
@@ -40,14 +39,6 @@ let patience;
 let jobId = "";
 /** @type {(words?: string) => void} */
 let leadHome = () => {};
-
-/**
- * Whether somebody has seen how this job ended, or has chosen to do something else meanwhile.
- * @param {string} id
- */
-export function wasSeen(id) {
-  return storage.read(SEEN_KEY) === id;
-}
 
 /**
  * @param {string} id
@@ -158,7 +149,7 @@ async function reveal(resultId) {
   const { showResult } = await import("./photo-result.js"); // the first page is light without it
   const onRelease = () => (lead.textContent = IN_FULL);
   const result = await showResult(jobId, resultId, { signal, onRelease, onGone: () => leadAway(GONE) });
-  storage.write(SEEN_KEY, jobId);
+  markSeen(jobId);
   show("result", "Your portrait is ready", result.fullUrl ? IN_FULL : PREVIEW_ONLY, result.deletesAt);
   document.title = "Ready · Inlet";
   announce("Your portrait is ready");
@@ -212,12 +203,12 @@ async function remove() {
  */
 function leadAway(words) {
   clearSession(jobId);
-  if (wasSeen(jobId)) storage.remove(SEEN_KEY);
+  forgetSeen(jobId);
   leadHome(words);
 }
 
 function startOver() {
-  storage.write(SEEN_KEY, jobId);
+  markSeen(jobId);
   leadHome();
 }
 
