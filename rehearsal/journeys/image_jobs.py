@@ -1,4 +1,4 @@
-"""One photograph from upload to preview, and one file that lies about its type."""
+"""One photograph from upload to preview, full size and deletion, and one file that lies about its type."""
 
 import boto3
 import httpx
@@ -31,6 +31,13 @@ def travel(stack: Stack) -> str:
         result = answered(http.get(f"/api/results/{done['resultId']}", headers=upload.auth))
         preview = httpx.get(result["previewUrl"]).content
         require(preview[:4] == b"RIFF" and preview[8:12] == b"WEBP", "the preview is no WebP")
+        require(result["fullUrl"] is None, "the full size is given out unreleased")
+        stack.invoke("OperationsReleaseFunction", {"uploadId": upload.id})
+        released = answered(http.get(f"/api/results/{done['resultId']}", headers=upload.auth))
+        answered(httpx.get(released["fullUrl"]))
+        answered(http.delete(f"/api/upload/{upload.id}", headers=upload.auth), 204)
+        answered(image_jobs.status(http, upload), 404)
+        answered(httpx.get(released["fullUrl"]), 404)
 
         lying = image_jobs.reserve(http, "image/jpeg", size=len(LIE))
         answered(lying.put(LIE))

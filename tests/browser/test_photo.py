@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,17 @@ def job_of(page: Page) -> str:
     return page.url.rpartition("/")[2]
 
 
+def delete_for_good(page: Page) -> None:
+    """Ask for it, and mean it."""
+    page.get_by_role("button", name="Delete this photo").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+
+
+def idle(page: Page) -> None:
+    """Let the page believe that its job was started: then nothing happens to it."""
+    page.route("**/api/process", lambda route: route.fulfill(status=202, json={"success": True}))
+
+
 def test_first_page_is_light(page: Page, traffic: Traffic) -> None:
     page.goto("/")
     page.wait_for_selector("#start:not([hidden])")
@@ -121,6 +133,80 @@ def test_from_choosing_to_the_portrait_and_back(
     expect_result(page)
     page.get_by_role("button", name="Send another photo").click()
     expect(page.get_by_role("button", name="Send photo")).to_be_visible()
+
+
+def test_the_full_size_once_released_and_the_end_of_it_all(
+    page: Page, stack: LocalStack, http: httpx.Client, jpeg: Path, examine: Callable[[Page, str], None]
+) -> None:
+    hurry(page)
+    send(page, jpeg)
+    job = job_of(page)
+    expect_result(page)
+    full = page.get_by_role("button", name="Download full size")
+    expect(full).to_be_hidden()
+    stack.sandboxes.invoke("OperationsReleaseFunction", {"uploadId": job})
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as after paying somewhere else
+    with page.expect_download() as download:
+        full.click()
+    assert re.fullmatch(r"portrait\.(jpg|png|webp)", download.value.suggested_filename)
+    expect(page.locator("#job-lead")).to_contain_text("yours to download")
+    in_thirty_days = datetime.now(UTC) + timedelta(days=30)
+    expect(page.locator("#deletes-at")).to_contain_text(f"Deleted on {in_thirty_days:%-d %B}")
+    examine(page, "photo-released")
+
+    token = stored(page)[f"babypeek-session-{job}"]
+    page.get_by_role("button", name="Delete this photo").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    examine(page, "photo-deleting")
+    page.get_by_role("button", name="Keep it").click()
+    assert http.get(f"/api/status/{job}", headers={"X-Session-Token": token}).status_code == 200
+    delete_for_good(page)
+    expect(page.locator("#welcome-back")).to_have_text("Your photo is deleted, with everything that was made from it.")
+    assert stored(page) == {}
+    assert http.get(f"/api/status/{job}", headers={"X-Session-Token": token}).status_code == 404
+    page.go_back()
+    page.goto(f"/processing/{job}")
+    expect(page.locator("#welcome-back")).to_contain_text("another browser, or too long ago")
+
+
+def test_a_photograph_is_deleted_while_it_is_worked_on(page: Page, http: httpx.Client, jpeg: Path) -> None:
+    idle(page)
+    send(page, jpeg)
+    job = job_of(page)
+    page.route("**/api/upload/*", lambda route: route.abort(), times=6)
+    delete_for_good(page)
+    expect(page.locator("#delete-error")).to_contain_text("There is no connection")
+    expect(page.get_by_role("heading", name="Your portrait is on its way")).to_be_visible()
+    page.unroute("**/api/upload/*")
+    page.locator("#delete-error").get_by_role("button", name="Try again").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("#welcome-back")).to_contain_text("Your photo is deleted")
+    assert stored(page) == {}
+    assert http.get(f"/api/status/{job}", headers={"X-Session-Token": "any"}).status_code == 404
+
+
+def test_a_photograph_deleted_elsewhere_is_told_and_not_asked_for_again(
+    page: Page, traffic: Traffic, http: httpx.Client, jpeg: Path
+) -> None:
+    hurry(page)
+    idle(page)
+    send(page, jpeg)
+    job = job_of(page)
+    expect(page.get_by_role("heading", name="Your portrait is on its way")).to_be_visible()
+    token = stored(page)[f"babypeek-session-{job}"]
+    assert http.delete(f"/api/upload/{job}", headers={"X-Session-Token": token}).status_code == 204
+    expect(page.locator("#welcome-back")).to_contain_text("it was deleted")
+    assert stored(page) == {}
+    assert traffic.answers("/api/status/").count(404) == 1
+
+
+def test_a_line_that_breaks_between_sending_and_watching_loses_nothing(page: Page, jpeg: Path) -> None:
+    """What follows a job is loaded while its photograph is sent, and asked for again when that failed."""
+    hurry(page)
+    page.route("**/photo-job.js", lambda route: route.abort(), times=2)
+    send(page, jpeg)
+    page.locator("#trouble").get_by_role("button", name="Try again").click()
+    expect_result(page)
 
 
 def test_a_phone_s_photograph_without_a_type(page: Page, traffic: Traffic) -> None:

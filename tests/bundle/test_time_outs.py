@@ -11,6 +11,7 @@ import pytest
 from posthog import request as posthog
 
 from inlet import database, storage, workflow
+from inlet.image_jobs import retention_table
 from inlet.settings import settings
 from inlet.upload_sessions.rules import RULES
 from tests.bundle import source
@@ -104,6 +105,12 @@ def test_every_dependency_is_found() -> None:
 
 def test_a_finalizer_ends_what_it_has_begun_and_writes_it_down() -> None:
     assert of_an_sdk_client(storage.looking()) + SPARE_SECONDS < RULES.finalize_reserve_seconds
+
+
+def test_nobody_writes_any_more_when_a_deleted_jobs_objects_are_looked_at_again() -> None:
+    longest = max(time_out(name) for name in FUNCTIONS if name.startswith("ImageStages"))
+    assert longest + of_the_database() < retention_table.STILL_WRITING_SECONDS
+    assert storage.PUT_SECONDS < retention_table.LATE_PUT_SECONDS
 
 
 def test_what_does_many_things_in_turn_ends_the_last_one_in_time() -> None:

@@ -1,10 +1,16 @@
 """A job deleted at any moment of its life: it is gone, it stays gone, and nothing is paid for it afterwards."""
 
 from concurrent.futures import ThreadPoolExecutor
+from types import NoneType
+from typing import Any
 
 import httpx
+import psycopg
 import pytest
 
+from inlet.errors import StaleAttempt
+from inlet.image_jobs import generations_table, results_table
+from inlet.image_jobs.rows import Job
 from tests.crashes.test_image_jobs import STAGES as EFFECTS
 from tests.image_jobs.test_races import at_once
 from tests.support import invocations
@@ -148,3 +154,33 @@ def test_racing_with_the_sweeper(world: ImageJobsWorld) -> None:
         assert sweeping.release().error is None
     world.wait_for_execution(lost.id, 1)
     world.assert_gone(lost, unconfirmed)
+
+
+@pytest.mark.usefixtures("inlet_settings")
+@pytest.mark.parametrize("stage", ["generating", "storing"])
+def test_a_stage_that_refers_to_a_job_that_is_being_deleted_finds_it_gone(
+    database: psycopg.Connection[Any], database_url: str, stage: str
+) -> None:
+    """Its statement saw the row, and then waits for the deletion that has it locked."""
+    job = Job("u", 1, "k", "image/png", "etag", None, 30, None)
+    database.execute(
+        "INSERT INTO uploads (id, email, session_token_hash, original_url, content_type, status, attempt)"
+        " VALUES ('u', 'e', 't', 'k', 'image/png', 'processing', 1)"
+    )
+
+    def refer() -> None:
+        if stage == "generating":
+            generations_table.claim(job)
+        else:
+            results_table.store(job, full_key="f", content_type="image/png", width=1, height=1)
+
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with psycopg.connect(database_url) as deleting, ThreadPoolExecutor(1) as thread:
+        deleting.execute("DELETE FROM uploads")
+        referring = thread.submit(refer)
+        while not referring.done() and not database.execute(waiting).fetchall():
+            pass
+        deleting.commit()
+        assert type(referring.exception()) is (StaleAttempt if stage == "generating" else NoneType)
+    assert database.execute("SELECT FROM results").rowcount == 0
+    assert database.execute("SELECT FROM rate_limits").rowcount == 0, "no call of today's budget is spent"

@@ -36,3 +36,13 @@ export function clock(seconds) {
 export function date(moment) {
   return new Date(moment).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
+
+/**
+ * @param {string} moment ISO 8601
+ * @returns {string} such as "26 December", with the year unless it is this one
+ */
+export function day(moment) {
+  const then = new Date(moment);
+  const isThisYear = then.getFullYear() === new Date().getFullYear();
+  return then.toLocaleDateString([], { day: "numeric", month: "long", ...(!isThisYear && { year: "numeric" }) });
+}

@@ -1,23 +1,26 @@
 /**
- * A photograph's job: its stages, then its portrait, or why there is none.
+ * A photograph's job: its stages, then its portrait, or why there is none; and its end, whenever somebody wants it gone.
  */
 
 import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { startJob, watchJob } from "../client/image-job.js";
 import { clearSession, hasSession } from "../client/job-token.js";
-import * as storage from "../client/storage.js";
 import { backoff, sleepUnless } from "../client/waiting.js";
+import { day } from "./format.js";
 import { announce, api, element, offerRetry } from "./page.js";
+import { forgetSeen, markSeen } from "./photo-seen.js";
 
-const SEEN_KEY = "inlet-seen-job";
-const PREVIEW_TRIES = 4;
 const ON_ITS_WAY = "This takes about a minute. You can close the page and come back.";
 const QUEUED =
   "Many photos are ahead of yours. It waits in line, and goes on by itself: you can close the page and come back.";
 // Longer than this no stage takes: it has not begun. The model alone may take minutes.
 const PATIENCE_MS = 20_000;
 const PATIENCE_WITH_THE_MODEL_MS = 180_000;
+const PREVIEW_ONLY = "This is a preview. The full-size picture is kept safe.";
+const IN_FULL = "This is a preview. The full-size picture is yours to download.";
 const LOST = "That photo was sent from another browser, or too long ago. You can send it again here.";
+const GONE = "That photo is not here any more: it was deleted. You can send it again here.";
+const DELETED = "Your photo is deleted, with everything that was made from it.";
 
 /** @typedef {import("../client/image-job.js").JobStatus} JobStatus */
 /** @typedef {"work" | "failure" | "result"} Part */
@@ -26,7 +29,7 @@ const title = element("job-title", HTMLElement);
 const lead = element("job-lead", HTMLElement);
 const bar = element("work-bar", HTMLProgressElement);
 const trouble = element("trouble", HTMLElement);
-const preview = element("preview", HTMLImageElement);
+const deleteError = element("delete-error", HTMLElement);
 const stages = [...element("stages", HTMLElement).children].map((one) => /** @type {HTMLElement} */ (one));
 
 let stop = new AbortController();
@@ -38,24 +41,13 @@ let jobId = "";
 let leadHome = () => {};
 
 /**
- * Whether somebody has seen how this job ended, or has chosen to do something else meanwhile.
- * @param {string} id
- */
-export function wasSeen(id) {
-  return storage.read(SEEN_KEY) === id;
-}
-
-/**
  * @param {string} id
  * @param {{ leadHome: (words?: string) => void }} options
  */
 export function enter(id, options) {
   jobId = id;
   leadHome = options.leadHome;
-  if (!hasSession(id)) {
-    clearSession(id);
-    return leadHome(LOST);
-  }
+  if (!hasSession(id)) return leadAway(LOST);
   run();
 }
 
@@ -76,10 +68,8 @@ async function run() {
   } catch (error) {
     if (isAbort(error)) return;
     const code = error instanceof InletError ? error.code : "";
-    if (["UNAUTHORIZED", "NOT_FOUND", "NOT_UPLOADED"].includes(code)) {
-      clearSession(jobId);
-      return leadHome(code === "NOT_UPLOADED" ? wordsFor(error) : LOST);
-    }
+    const away = { UNAUTHORIZED: LOST, NOT_FOUND: GONE, NOT_UPLOADED: wordsFor(error) }[code];
+    if (away) return leadAway(away);
     // Another try is refused once a job has failed as often as it may, or when its picture was refused.
     fail(wordsFor(error), { mayRetry: !["ALREADY_PROCESSING", "NOT_RETRYABLE"].includes(code) });
   }
@@ -105,7 +95,9 @@ async function start(signal) {
 /** @param {JobStatus} status */
 async function follow(status) {
   if (status.status === "completed" && status.resultId) return reveal(status.resultId);
-  if (status.status === "failed") return fail(status.errorMessage ?? "Processing failed. Please try again.");
+  if (status.status === "failed") {
+    return fail(status.errorMessage ?? "Processing failed. Please try again.", { deletesAt: status.deletesAt });
+  }
   showStage(status.stage, status.progress);
   expectMoveFrom(status.stage);
 }
@@ -153,51 +145,25 @@ function showTrouble(error) {
 /** @param {string} resultId */
 async function reveal(resultId) {
   showStage("complete", 100);
-  const result = await api.getResult(resultId, { jobId, signal: stop.signal });
-  preview.width = result.width;
-  preview.height = result.height;
-  showPreview(result.previewUrl, result.resultId);
-  storage.write(SEEN_KEY, jobId);
-  show("result", "Your portrait is ready", "This is a preview. The full-size picture is kept safe.");
+  const { signal } = stop;
+  const { showResult } = await import("./photo-result.js"); // the first page is light without it
+  const onRelease = () => (lead.textContent = IN_FULL);
+  const result = await showResult(jobId, resultId, { signal, onRelease, onGone: () => leadAway(GONE) });
+  markSeen(jobId);
+  show("result", "Your portrait is ready", result.fullUrl ? IN_FULL : PREVIEW_ONLY, result.deletesAt);
   document.title = "Ready · Inlet";
   announce("Your portrait is ready");
   title.focus();
 }
 
 /**
- * Load the picture, again with a fresh address when that fails.
- * @param {string} url
- * @param {string} resultId
- */
-function showPreview(url, resultId) {
-  const problem = element("result-error", HTMLElement);
-  const { signal } = stop;
-  let failures = 0;
-  const reload = async () => {
-    try {
-      preview.src = (await api.getResult(resultId, { jobId, signal })).previewUrl;
-    } catch (error) {
-      if (!isAbort(error)) offerRetry(problem, error, reload);
-    }
-  };
-  preview.onload = () => problem.replaceChildren();
-  preview.onerror = async () => {
-    failures++;
-    if (failures % PREVIEW_TRIES === 0) return offerRetry(problem, new InletError("NETWORK", ""), reload);
-    problem.textContent = "The picture did not load. Loading it again …";
-    await sleepUnless(backoff(failures), ["online"], signal).then(reload, () => {});
-  };
-  preview.src = url;
-}
-
-/**
  * @param {string} words
- * @param {{ mayRetry?: boolean }} [options]
+ * @param {{ mayRetry?: boolean, deletesAt?: string }} [options]
  */
-function fail(words, { mayRetry = true } = {}) {
+function fail(words, { mayRetry = true, deletesAt } = {}) {
   element("failure-reason", HTMLElement).textContent = words;
   element("retry", HTMLElement).hidden = !mayRetry;
-  show("failure", "That didn't work", "Here is what stopped it.");
+  show("failure", "That didn't work", "Here is what stopped it.", deletesAt);
   document.title = "Not finished · Inlet";
   announce(`That didn't work. ${words}`);
   title.focus();
@@ -207,34 +173,42 @@ function fail(words, { mayRetry = true } = {}) {
  * @param {Part} part
  * @param {string} heading
  * @param {string} words
+ * @param {string | null} [deletesAt] when all of it goes by itself
  */
-function show(part, heading, words) {
+function show(part, heading, words, deletesAt) {
   for (const one of ["work", "failure", "result"]) element(one, HTMLElement).hidden = one !== part;
   clearTimeout(patience);
   title.textContent = heading;
   lead.textContent = words;
   trouble.textContent = "";
+  deleteError.replaceChildren();
+  element("deletes-at", HTMLElement).textContent = deletesAt
+    ? `Deleted on ${day(deletesAt)}, unless you do it sooner.`
+    : "";
 }
 
-async function save() {
-  const problem = element("result-error", HTMLElement);
-  problem.replaceChildren();
+async function remove() {
+  deleteError.replaceChildren();
   try {
-    const answer = await fetch(preview.src);
-    if (!answer.ok) throw new InletError("URL_EXPIRED", `The bucket said ${answer.status}`);
-    const picture = await answer.blob();
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(picture);
-    link.download = "portrait-preview.webp";
-    link.click();
-    URL.revokeObjectURL(link.href);
-  } catch {
-    problem.textContent = "The picture could not be saved. Please reload the page and try again.";
+    const { askAndDelete } = await import("./photo-delete.js");
+    if (await askAndDelete(jobId, element("delete", HTMLButtonElement))) leadAway(DELETED);
+  } catch (error) {
+    offerRetry(deleteError, error, remove);
   }
 }
 
+/**
+ * This browser has nothing more of the job.
+ * @param {string} words why
+ */
+function leadAway(words) {
+  clearSession(jobId);
+  forgetSeen(jobId);
+  leadHome(words);
+}
+
 function startOver() {
-  storage.write(SEEN_KEY, jobId);
+  markSeen(jobId);
   leadHome();
 }
 
@@ -242,4 +216,4 @@ element("retry", HTMLButtonElement).onclick = run;
 element("restart", HTMLButtonElement).onclick = startOver;
 element("another", HTMLButtonElement).onclick = startOver;
 element("meanwhile", HTMLButtonElement).onclick = startOver;
-element("save", HTMLButtonElement).onclick = save;
+element("delete", HTMLButtonElement).onclick = remove;

@@ -131,6 +131,7 @@ async function submit() {
   progress(0, file.size);
   element("sending-detail", HTMLElement).textContent = "Getting ready …";
   announce("Sending your photo");
+  import("./photo-job.js").catch(() => {}); // meanwhile: it is wanted next, and asked for again then
   try {
     const { jobId } = await uploadImage(api, file, { email: email.value, onProgress: progress, signal: stop.signal });
     analytics.uploadCompleted(jobId, {

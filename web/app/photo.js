@@ -4,10 +4,15 @@
  * Both are one document, so that a browser without storage, which keeps the job's token in memory, can go on.
  */
 
+import { InletError } from "../client/errors.js";
 import { getCurrentJob } from "../client/job-token.js";
-import { element, settle } from "./page.js";
-import * as job from "./photo-job.js";
+import { element, offerRetry, settle } from "./page.js";
+import { wasSeen } from "./photo-seen.js";
 import * as start from "./photo-start.js";
+
+/** What follows a job, loaded when there is one.
+ * @type {typeof import("./photo-job.js") | undefined} */
+let job;
 
 const TITLES = { start: "Send a photo · Inlet", job: "Your portrait · Inlet" };
 
@@ -16,15 +21,34 @@ const TITLES = { start: "Send a photo · Inlet", job: "Your portrait · Inlet" }
  * @param {{ words?: string, focus?: boolean }} [options]
  */
 function show({ words = "", focus = false } = {}) {
-  job.leave();
+  job?.leave();
   const jobId = location.pathname.match(/^\/processing\/([^/]+)$/)?.[1];
   const view = jobId ? "job" : "start";
   document.title = TITLES[view];
   for (const one of ["start", "job"]) element(one, HTMLElement).hidden = one !== view;
-  if (jobId) job.enter(decodeURIComponent(jobId), { leadHome });
-  else start.enter({ words, goToJob: (id) => goTo(`/processing/${encodeURIComponent(id)}`) });
-  settle();
+  if (jobId) follow(decodeURIComponent(jobId));
+  else enterStart(words);
   if (focus) element(`${view}-title`, HTMLElement).focus();
+}
+
+/** @param {string} words */
+function enterStart(words) {
+  start.enter({ words, goToJob: (id) => goTo(`/processing/${encodeURIComponent(id)}`) });
+  settle();
+}
+
+/** @param {string} jobId */
+async function follow(jobId) {
+  const { pathname } = location;
+  try {
+    job ??= await import("./photo-job.js");
+  } catch {
+    settle();
+    return offerRetry(element("trouble", HTMLElement), new InletError("NETWORK", ""), show);
+  }
+  if (location.pathname !== pathname) return; // gone back meanwhile
+  job.enter(jobId, { leadHome });
+  settle();
 }
 
 /** @param {string} path */
@@ -43,7 +67,7 @@ addEventListener("popstate", () => show({ focus: true }));
 
 // Whoever comes back while a photo is being worked on is led to it.
 const current = getCurrentJob();
-if (location.pathname === "/" && current !== null && !job.wasSeen(current)) {
+if (location.pathname === "/" && current !== null && !wasSeen(current)) {
   history.replaceState(null, "", `/processing/${encodeURIComponent(current)}`);
 }
 show();

@@ -63,6 +63,15 @@ export class Api {
   }
 
   /**
+   * @param {string} uploadId
+   * @param {Options} [options]
+   * @returns {Promise<void>}
+   */
+  async deleteUpload(uploadId, options) {
+    await this.#requests.send("DELETE", `/api/upload/${encodeURIComponent(uploadId)}`, { job: uploadId, ...options });
+  }
+
+  /**
    * @param {string} jobId
    * @param {Options & { etag?: string | null }} [options] `etag` of the last answer
    * @returns {Promise<{ status: Schemas["JobStatus"] | null, etag: string | null, retryAfterMs: number | null }>}

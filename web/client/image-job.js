@@ -1,10 +1,11 @@
 /**
- * An uploaded photograph's job: start it, and watch it until it ends.
+ * An uploaded photograph's job: start it, watch it until it ends, delete it.
  *
  * @typedef {import("./openapi.js").components["schemas"]["JobStatus"]} JobStatus
  */
 
 import { InletError } from "./errors.js";
+import { clearSession } from "./job-token.js";
 import { backoff, sleepUnless } from "./waiting.js";
 
 const INTERVAL_MS = 2500;
@@ -65,6 +66,21 @@ export async function* watchJob(api, jobId, { onTrouble, signal, intervalMs = IN
     if (document.hidden) waitMs = Math.max(waitMs, HIDDEN_INTERVAL_MS);
     await sleepUnless(waitMs, ["online", "visibilitychange"], signal);
   }
+}
+
+/**
+ * Delete the photograph with all that was made from it, and forget its token. One that is gone already is fine.
+ * @param {import("./api.js").Api} api
+ * @param {string} jobId
+ * @param {{ signal?: AbortSignal }} [options]
+ */
+export async function deleteJob(api, jobId, options) {
+  try {
+    await api.deleteUpload(jobId, options);
+  } catch (error) {
+    if (!(error instanceof InletError && error.code === "NOT_FOUND")) throw error;
+  }
+  clearSession(jobId);
 }
 
 /** @param {InletError} error */

@@ -6,7 +6,7 @@ export { Analytics } from "./analytics.js";
 export { Api } from "./api.js";
 export { InletError, isAbort, WORDS, wordsFor } from "./errors.js";
 export { sha256 } from "./hash.js";
-export { startJob, watchJob } from "./image-job.js";
+export { deleteJob, startJob, watchJob } from "./image-job.js";
 export { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, recognizeImage, uploadImage } from "./image-job-upload.js";
 export { clearSession, getCurrentJob, getSession, getSessionHeader, hasSession, storeSession } from "./job-token.js";
 export { watchLine } from "./line.js";

@@ -5,7 +5,7 @@ stage that is under way meets a fence, and what it still writes is deleted at a 
 """
 
 import json
-from typing import Literal
+from typing import Any, Literal
 
 from inlet import analytics, database, keys, notifications_table, object_deletions_table, outbox_table
 from inlet.errors import UploadNotFound
@@ -70,7 +70,7 @@ def delete(upload_id: str, key: str) -> list[str]:
     Raises `UploadNotFound` where another caller was first.
     """
     objects = _objects(upload_id, key)
-    if not _delete(_DELETE, {upload_id: objects}, "owner"):
+    if not database.fetch_all(_DELETE, _parameters({upload_id: objects}, "owner")):
         raise UploadNotFound
     return objects
 
@@ -80,18 +80,18 @@ def delete_overdue(limit: int) -> int:
     found = database.fetch_all(_OVERDUE, {"limit": limit})
     if not found:
         return 0
-    return _delete(_DELETE_OVERDUE, {row["id"]: _objects(row["id"], row["key"]) for row in found}, "retention")
+    objects = {row["id"]: _objects(row["id"], row["key"]) for row in found}
+    return len(database.fetch_all(_DELETE_OVERDUE, _parameters(objects, "retention")))
 
 
 def _objects(upload_id: str, key: str) -> list[str]:
     return keys.of_image_job(upload_id, key, EXTENSION_OF.values())
 
 
-def _delete(statement: str, objects: dict[str, list[str]], reason: Literal["owner", "retention"]) -> int:
+def _parameters(objects: dict[str, list[str]], reason: Literal["owner", "retention"]) -> dict[str, Any]:
     events = (analytics.upload_deleted(upload_id, reason=reason) for upload_id in objects)
-    parameters = {
+    return {
         "ids": list(objects),
         "objects": json.dumps([{"upload_id": one, "key": key} for one, its in objects.items() for key in its]),
         "events": outbox_table.parameter(*events),
     }
-    return len(database.fetch_all(statement, parameters))
