@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from inlet.upload_sessions import files_table, upload_sessions_table
+from inlet.upload_sessions import endings_table, files_table, upload_sessions_table
 from tests.support.upload_sessions import File
 from tests.support.worlds.upload_sessions import UploadSessionsWorld, list_parts, register
 
@@ -97,8 +97,8 @@ QUERIES: dict[str, tuple[LiteralString, dict[str, Any]]] = {
     ),
     "read": (upload_sessions_table._GET, {"id": SESSION, "user_id": "user 1"}),
     "prolong": (files_table._SEEN, {"session_id": SESSION, "file_id": SESSION, "parts": "[]"}),
-    "sweep": (upload_sessions_table._OVERDUE, {"limit": 100}),
-    "purge": (upload_sessions_table._TO_PURGE, {"limit": 100, "retry": 300}),
+    "sweep": (endings_table._OVERDUE, {"limit": 100}),
+    "purge": (endings_table._TO_PURGE, {"limit": 100, "retry": 300}),
 }
 
 

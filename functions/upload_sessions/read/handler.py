@@ -26,6 +26,7 @@ def read_session(session_id: str) -> SessionState:
         part_size_bytes=session.part_size_bytes,
         created_at=session.created_at,
         expires_at=session.expires_at,
+        deletes_at=session.deletes_at,
         progress=Progress(
             files_completed=sum(file.status in ("completed", "duplicate") for file in files),
             files_total=len(files),
