@@ -878,6 +878,8 @@ export interface components {
             mimeType: string;
             /** Size */
             size: number;
+            /** Sha256 */
+            sha256?: string | null;
             /**
              * Status
              * @enum {string}

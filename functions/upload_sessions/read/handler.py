@@ -46,6 +46,7 @@ def _file_state(slot: Slot) -> FileState:
         filename=declared.filename,
         mime_type=declared.mime_type,
         size=declared.size,
+        sha256=declared.sha256,
         status=slot.state,
         uploaded_bytes=declared.size if stored else file.uploaded_bytes if file else 0,
         file_url=downloads.url(stored.key, declared.filename) if stored else None,

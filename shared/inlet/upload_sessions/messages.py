@@ -143,6 +143,7 @@ class FileState(Model):
     filename: str
     mime_type: str
     size: int
+    sha256: Annotated[str | None, Absent] = None
     status: Literal["declared", "registered", "completed", "duplicate"]
     uploaded_bytes: int
     file_url: str | None
