@@ -76,8 +76,8 @@ def fetch_one_holding(
             held = {**parameters, "ids": [row[0] for row in connection.execute(lock, parameters)]}
             if not held["ids"]:
                 return None
-            for one in further:
-                connection.execute(one, held)
+            for further_lock in further:
+                connection.execute(further_lock, held)
             return _rows(connection, dict_row, statement, held).fetchone()
 
     return run(work)

@@ -122,20 +122,24 @@ async function proceed() {
 }
 
 async function ask() {
-  const isUnfinished = session?.status === "active";
-  if (isUnfinished && (await isOwned(id))) {
+  if (session?.status === "active" && (await isOwned(id))) {
     problem.textContent = wordsFor(new InletError("OPEN_ELSEWHERE", ""));
     return;
   }
-  const isMeant = await confirmed({
-    title: isUnfinished ? "Discard this upload?" : "Delete these files?",
-    words: isUnfinished
-      ? "What has arrived of it is removed. The files on your device stay as they are."
-      : "They are removed here for good. The files on your device stay as they are.",
-    yes: isUnfinished ? "Discard" : "Delete",
-    no: "Keep it",
-  });
-  if (isMeant) remove();
+  if (await confirmed({ ...question(session?.status), no: "Keep it" })) remove();
+}
+
+/** @param {SessionState["status"] | undefined} status */
+function question(status) {
+  if (status === "active") {
+    const words = "What has arrived of it is removed. The files on your device stay as they are.";
+    return { title: "Discard this upload?", words, yes: "Discard" };
+  }
+  if (status === "expired" || status === "aborted") {
+    return { title: "Delete this entry?", words: "The names of its files are removed too.", yes: "Delete" };
+  }
+  const words = "They are removed here for good. The files on your device stay as they are.";
+  return { title: "Delete these files?", words, yes: "Delete" };
 }
 
 async function remove() {

@@ -8,7 +8,7 @@ const STATUSES = {
   finalizing: ["Being checked", "busy"],
   completed: ["Complete", "good"],
   expired: ["Left unfinished", "bad"],
-  aborted: ["Discarded", "bad"],
+  aborted: ["Discarded", "busy"],
   CREATED: ["Not sent", "bad"],
   UPLOADED: ["Received", "good"],
   PROCESSING: ["Listening", "busy"],
