@@ -68,11 +68,13 @@ def fetch_one_holding(
     """Run `lock`, which locks rows and returns their ids; then the statement, in one transaction. Return its first row.
 
     `further` locks what depends on these `ids`, and the statement gets them too. What a lock waited for is seen by
-    whatever comes after it. Without ids nothing else runs, and None is returned.
+    whatever comes after it. Without ids nothing else runs, and None is returned. The locks of a function that vanishes
+    in between, without a word, end after half a minute.
     """
 
     def work(connection: Connection) -> dict[str, Any] | None:
         with connection.transaction():
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")
             held = {**parameters, "ids": [row[0] for row in connection.execute(lock, parameters)]}
             if not held["ids"]:
                 return None
