@@ -18,7 +18,7 @@ import psycopg
 
 from bench.in_process import Context, Handler, answer, handler, request, use
 from bench.wire import counting
-from inlet.upload_sessions import upload_sessions_table
+from inlet.upload_sessions import endings_table
 from local.stack import LocalStack
 
 SESSIONS = "/api/mocs/uploads/sessions"
@@ -181,8 +181,8 @@ def a_million_sessions(stack: LocalStack) -> list[str]:
 def timed(read: Handler, event: dict[str, Any]) -> dict[str, float]:
     return {
         "read, the whole handler": milliseconds(lambda: answer(read(event, Context))),
-        "sweep: overdue sessions": milliseconds(lambda: upload_sessions_table.expire_overdue(100)),
-        "sweep: sessions to purge": milliseconds(lambda: upload_sessions_table.to_purge(100)),
+        "sweep: overdue sessions": milliseconds(lambda: endings_table.expire_overdue(100)),
+        "sweep: sessions to purge": milliseconds(lambda: endings_table.to_purge(100)),
     }
 
 

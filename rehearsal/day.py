@@ -13,7 +13,7 @@ import psycopg
 
 from deployment.account import stack_name
 from rehearsal.cloud import Cloud
-from rehearsal.journeys import edge, image_jobs, operations, speaking_sessions, upload_sessions
+from rehearsal.journeys import edge, image_jobs, operations, speaking_sessions, upload_sessions, users
 from rehearsal.permissions import account
 from rehearsal.stack import Stack, deployed
 from rehearsal.words import Failed, answered, require, say
@@ -21,7 +21,7 @@ from scripts.build import ROOT, host_architecture
 
 STAGE, OTHER_STAGE = "dev", "staging"
 ORIGIN, OTHER_ORIGIN = "https://pages.example.com", "https://www.example.com"
-JOURNEYS = (edge, image_jobs, speaking_sessions, upload_sessions)
+JOURNEYS = (edge, image_jobs, speaking_sessions, upload_sessions, users)
 # What MiniStack's IAM is not asked for: whether a missing object is told from a forbidden one, and calls by services.
 NEVER_ASKED = dict.fromkeys(("s3:ListBucket", "lambda:InvokeFunction"), " (not asked for by MiniStack)")
 # Of the `make` that called us: its own variables are not the person's.

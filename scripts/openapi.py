@@ -19,7 +19,7 @@ from aws_lambda_powertools.event_handler.openapi.models import APIKey, HTTPBeare
 from inlet import idempotency
 
 ROOT = Path(__file__).parent.parent
-FAMILIES = ("image_jobs", "upload_sessions", "speaking_sessions")
+FAMILIES = ("image_jobs", "upload_sessions", "speaking_sessions", "users")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCUMENT = ROOT / "web" / "openapi.json"
 
@@ -54,7 +54,7 @@ _ENVELOPES: Json = {
     },
     "Error": {
         "type": "object",
-        "description": "An error of an upload session's or a speaking session's endpoint.",
+        "description": "An error of an endpoint for signed-in users.",
         "required": ["error", "code"],
         "properties": {
             "error": {"type": "string"},

@@ -25,9 +25,12 @@ PAGES = {  # address: (page, its section in the navigation)
     "/": ("photo", "/"),
     "/processing/{job_id}": ("photo", "/"),
     "/files": ("files", "/files"),
+    "/your-files": ("your-files", "/files"),
+    "/your-files/{session_id}": ("file-set", "/files"),
     "/recorder": ("recorder", "/recorder"),
     "/recordings": ("recordings", "/recordings"),
     "/recordings/{session_id}": ("recording", "/recordings"),
+    "/account": ("account", ""),
     "/signed-in": ("signed-in", ""),
     "/docs": ("docs", "/docs"),
 }

@@ -17,6 +17,7 @@ class Family(Enum):
     IMAGE_JOBS = "image jobs"
     UPLOAD_SESSIONS = "upload sessions"
     SPEAKING_SESSIONS = "speaking sessions"
+    USERS = "users"
 
 
 STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {

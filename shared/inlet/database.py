@@ -12,7 +12,7 @@ other is a bug, a `StatementFailed`: Postgres' own words may quote a row, so onl
 import re
 import select
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString
 
@@ -60,6 +60,29 @@ def fetch_one_as[T](kind: type[T], statement: LiteralString, parameters: Paramet
 def fetch_all(statement: LiteralString, parameters: Parameters) -> list[dict[str, Any]]:
     """Run one statement in one round trip. Return all its rows."""
     return run(lambda connection: _rows(connection, dict_row, statement, parameters).fetchall())
+
+
+def fetch_one_holding(
+    lock: LiteralString, further: Sequence[LiteralString], statement: LiteralString, parameters: Parameters
+) -> dict[str, Any] | None:
+    """Run `lock`, which locks rows and returns their ids; then the statement, in one transaction. Return its first row.
+
+    `further` locks what depends on these `ids`, and the statement gets them too. What a lock waited for is seen by
+    whatever comes after it. Without ids nothing else runs, and None is returned. The locks of a function that vanishes
+    in between, without a word, end after half a minute.
+    """
+
+    def work(connection: Connection) -> dict[str, Any] | None:
+        with connection.transaction():
+            connection.execute("SET LOCAL idle_in_transaction_session_timeout = '30s'")
+            held = {**parameters, "ids": [row[0] for row in connection.execute(lock, parameters)]}
+            if not held["ids"]:
+                return None
+            for further_lock in further:
+                connection.execute(further_lock, held)
+            return _rows(connection, dict_row, statement, held).fetchone()
+
+    return run(work)
 
 
 def execute(statement: LiteralString, parameters: Parameters) -> int:

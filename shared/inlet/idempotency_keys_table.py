@@ -54,6 +54,12 @@ DELETE FROM idempotency_keys WHERE key_hash = ANY(ARRAY(
     SELECT key_hash FROM idempotency_keys WHERE expires_at < now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
 
+FORGOTTEN = """
+forgotten_idempotency_keys AS (
+    DELETE FROM idempotency_keys WHERE subject_hash = %(subject_hash)s RETURNING key_hash
+)"""
+"""Goes into the statement that forgets a user, by the hash that stands for it."""
+
 
 def find(key_hash: str) -> Claim | None:
     """Return the row of a request that was answered or is being answered, without taking anything."""

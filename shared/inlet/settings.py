@@ -16,6 +16,8 @@ from typing import Literal, cast
 
 Stage = Literal["local", "dev", "staging", "prod"]
 
+MAX_RETENTION_DAYS = 36_500
+
 FUNCTION_SECRETS = frozenset({"DATABASE_URL", "SERVER_SECRET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"})
 """What the secret `inlet/STAGE/functions` holds: the two S3 keys on R2 only."""
 
@@ -120,6 +122,16 @@ class Settings:
     def recordings_per_day(self) -> int:
         """Speaking sessions one user may create in a UTC day."""
         return _whole_number("RECORDINGS_PER_DAY", 50)
+
+    @cached_property
+    def upload_retention_days(self) -> int:
+        """Days that an upload session is kept once it is completed; 0: until its user deletes it."""
+        return _whole_number("UPLOAD_RETENTION_DAYS", 0, most=MAX_RETENTION_DAYS)
+
+    @cached_property
+    def recording_retention_days(self) -> int:
+        """Days that a recording is kept once it has arrived; 0: until its user deletes it."""
+        return _whole_number("RECORDING_RETENTION_DAYS", 0, most=MAX_RETENTION_DAYS)
 
     @cached_property
     def model_calls_per_day(self) -> int:
@@ -280,10 +292,8 @@ def _required(name: str) -> str:
 
 def _whole_number(name: str, default: int, *, most: int = 10**15) -> int:
     text = _optional(name, str(default))
-    if not re.fullmatch("[0-9]{1,15}", text):
-        raise InvalidSetting(f"The environment variable {name} must be a whole number, not {text!r}")
-    if int(text) > most:
-        raise InvalidSetting(f"The environment variable {name} must be at most {most}, not {text}")
+    if not re.fullmatch("[0-9]{1,15}", text) or int(text) > most:
+        raise InvalidSetting(f"The environment variable {name} must be a whole number up to {most}, not {text!r}")
     return int(text)
 
 

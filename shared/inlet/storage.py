@@ -123,14 +123,16 @@ def presign_put(key: str, *, content_type: str, size: int | None = None, sha256:
     return presigned("put_object", key, parameters, headers, PUT_SECONDS)
 
 
-def presign_get(key: str, *, download_name: str | None = None, content_type: str | None = None) -> SignedRequest:
-    """Sign a GET of this object, valid 15 minutes.
+def presign_get(
+    key: str, *, download_name: str | None = None, content_type: str | None = None, seconds: int = GET_SECONDS
+) -> SignedRequest:
+    """Sign a GET of this object, valid 15 minutes unless told otherwise.
 
     `download_name` is a safe Content-Disposition value; `content_type` replaces the type the object was stored with.
     """
     said = {"ResponseContentDisposition": download_name, "ResponseContentType": content_type}
     parameters = {name: value for name, value in said.items() if value}
-    return presigned("get_object", key, parameters, {}, GET_SECONDS)
+    return presigned("get_object", key, parameters, {}, seconds)
 
 
 def address(key: str) -> str:
@@ -227,11 +229,15 @@ def delete_many(keys: Sequence[str], *, patiently: bool = True) -> set[str]:
     return {refused["Key"] for refused in answer.get("Errors", [])}
 
 
-def delete_all(prefix: str) -> None:
-    """Delete every object whose key begins with `prefix`. Raise `StorageUnavailable` if any is still there."""
+def keys_under(prefix: str) -> list[str]:
+    """Return the key of every object whose key begins with `prefix`."""
     with translated():
         pages = client().get_paginator("list_objects_v2").paginate(Bucket=settings.bucket, Prefix=prefix)
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
+        return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+def delete_all(keys: Sequence[str]) -> None:
+    """Delete these objects. Raise `StorageUnavailable` if any is still there."""
     for batch in batched(keys, DELETED_AT_ONCE, strict=False):
         if refused := delete_many(batch):
             raise StorageUnavailable(f"Storage refused to delete {len(refused)} objects")

@@ -93,9 +93,9 @@ class TestFunctions:
                 if event["Type"] == "HttpApi":
                     guarded = event["Properties"].get("Auth", {}).get("Authorizer") == "SignedIn"
                     by_capability = name == "UploadSessionsCompanionFunction"  # which stands in the path
-                    assert guarded == (name.startswith(("UploadSessions", "SpeakingSessions")) and not by_capability), (
-                        name
-                    )
+                    assert guarded == (
+                        name.startswith(("UploadSessions", "SpeakingSessions", "Users")) and not by_capability
+                    ), name
 
 
 class TestReadme:

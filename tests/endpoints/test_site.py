@@ -17,7 +17,10 @@ from inlet.settings import settings
 from local.stack import PROJECT, LocalStack
 from tests.support.invocations import Context, api_event
 
-PAGES = ["/", "/processing/abc123", "/files", "/recorder", "/recordings", "/recordings/abc123", "/signed-in", "/docs"]
+PAGES = [
+    *("/", "/processing/abc123", "/files", "/your-files", "/your-files/abc123", "/recorder"),
+    *("/recordings", "/recordings/abc123", "/account", "/signed-in", "/docs"),
+]
 SECURITY = {
     "cross-origin-opener-policy": "same-origin",
     "permissions-policy": "camera=(), geolocation=(), microphone=(self)",

@@ -119,7 +119,7 @@ def test_what_the_bucket_refuses_to_delete_is_told_and_kept(
 
 
 def test_an_unforeseen_error_of_one_step_is_told_too(sweep: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep.upload_sessions_table, "expire_overdue", lambda _: 1 // 0)
+    monkeypatch.setattr(sweep.endings_table, "expire_overdue", lambda _: 1 // 0)
     with pytest.raises(sweep.SweepIncomplete, match=r"^expire_sessions$"):
         sweep.lambda_handler({}, Context())
 

@@ -57,7 +57,7 @@ def test_many_objects_go_in_few_calls(
     monkeypatch.setattr(inlet_storage, "DELETED_AT_ONCE", 2)
     for number in range(5):
         storage.put_object(Bucket=bucket, Key=f"many/{number}", Body=b"x")
-    inlet_storage.delete_all("many/")
+    inlet_storage.delete_all(inlet_storage.keys_under("many/"))
     assert "Contents" not in storage.list_objects_v2(Bucket=bucket, Prefix="many/")
     assert len(sent) == 3
     for request in sent:

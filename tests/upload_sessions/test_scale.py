@@ -9,7 +9,7 @@ import httpx
 import psycopg
 import pytest
 
-from inlet.upload_sessions import files_table, upload_sessions_table
+from inlet.upload_sessions import endings_table, files_table, lists_table, upload_sessions_table
 from tests.support.upload_sessions import File
 from tests.support.worlds.upload_sessions import UploadSessionsWorld, list_parts, register
 
@@ -61,10 +61,11 @@ def test_resume_past_a_thousand_parts(world: UploadSessionsWorld) -> None:
 
 SESSIONS = 1_000_000
 FILL = """
-INSERT INTO upload_sessions (id, user_id, status, part_size_bytes, created_at, ended_at, expires_at)
+INSERT INTO upload_sessions (id, user_id, status, part_size_bytes, created_at, ended_at, expires_at, delete_after)
 SELECT gen_random_uuid(), 'user ' || n %% 5000,
        CASE WHEN n %% 100 = 0 THEN 'active' WHEN n %% 10 = 0 THEN 'expired' ELSE 'completed' END, 5242881,
-       now() - make_interval(mins => n %% 500000), CASE WHEN n %% 100 <> 0 THEN now() END, now() + interval '10 minutes'
+       now() - make_interval(mins => n %% 500000), CASE WHEN n %% 100 <> 0 THEN now() END,
+       now() + interval '10 minutes', CASE WHEN n %% 100 <> 0 THEN now() + make_interval(hours => 1 + n %% 1000) END
   FROM generate_series(1, %(sessions)s) AS n
 """
 FILL_FILES = """
@@ -97,8 +98,14 @@ QUERIES: dict[str, tuple[LiteralString, dict[str, Any]]] = {
     ),
     "read": (upload_sessions_table._GET, {"id": SESSION, "user_id": "user 1"}),
     "prolong": (files_table._SEEN, {"session_id": SESSION, "file_id": SESSION, "parts": "[]"}),
-    "sweep": (upload_sessions_table._OVERDUE, {"limit": 100}),
-    "purge": (upload_sessions_table._TO_PURGE, {"limit": 100, "retry": 300}),
+    "sweep": (endings_table._OVERDUE, {"limit": 100}),
+    "purge": (endings_table._TO_PURGE, {"limit": 100, "retry": 300}),
+    "list": (lists_table._PAGE, {"user_id": "user 1", "limit": 5, "offset": 0}),
+    "due": (endings_table._LOCK_DUE, {"limit": 100}),
+    "files of what ends": (endings_table._LOCK_FILES, {"ids": [SESSION]}),
+    "heirs": (endings_table._LOCK_HEIRS, {"ids": [SESSION]}),
+    "delete": (endings_table._DELETE_DUE, {"ids": [SESSION]}),
+    "tombstones": (endings_table._DROP_TOMBSTONES, {"limit": 100}),
 }
 
 

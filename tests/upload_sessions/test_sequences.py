@@ -135,6 +135,16 @@ class Sequences(RuleBasedStateMachine):
             upload_sessions.abort(session_id, user), trap, {204, 409} if self.belongs(session_id, user) else {404}
         )
 
+    @rule(session_id=sessions, user=users, trap=traps)
+    def delete(self, session_id: str, user: str, trap: Trap | None) -> None:
+        """Whatever its state. From then on it is nobody's; files that others rely on have become theirs."""
+        self.call(
+            upload_sessions.delete(session_id, user), trap, {204, 409} if self.belongs(session_id, user) else {404}
+        )
+        select = "SELECT FROM upload_sessions WHERE id = %s AND status <> 'deleted'"
+        if self.belongs(session_id, user) and self.world.rows.execute(select, (session_id,)).rowcount == 0:
+            self.owner[session_id], self.ended[session_id] = "", "deleted"
+
     @rule(session_id=sessions, user=users)
     def read(self, session_id: str, user: str) -> None:
         run = self.call(
@@ -176,7 +186,7 @@ class Sequences(RuleBasedStateMachine):
             assert len(mine) <= LIMIT * self.days
         for file in files:
             session = sessions[str(file["session_id"])]
-            assert session["status"] not in ("expired", "aborted"), "files go with their session"
+            assert session["status"] not in ("expired", "aborted", "deleted"), "files go with their session"
             if file["status"] == "completed":
                 assert file["key"] in objects, "a completed file is there"
             elif file["key"] not in objects:
@@ -184,18 +194,21 @@ class Sequences(RuleBasedStateMachine):
         completed = {file["key"] for file in files if file["status"] == "completed"}
         registered = {file["key"] for file in files if file["status"] == "registered"}
         for key in objects - completed - registered - doomed:
-            assert not is_forgotten(sessions[key.split("/")[1]], keeps_objects=True), f"{key} is orphaned"
+            assert not is_forgotten(sessions.get(key.split("/")[1]), keeps_objects=True), f"{key} is orphaned"
         known = {(file["key"], file["multipart_upload_id"]) for file in files}
         for key, _ in uploads - known:
-            assert not is_forgotten(sessions[key.split("/")[1]], keeps_objects=False), f"upload of {key} is orphaned"
+            ended = sessions.get(key.split("/")[1])
+            assert not is_forgotten(ended, keeps_objects=False), f"upload of {key} is orphaned"
 
     def teardown(self) -> None:
         if hasattr(self, "owner"):
             self.world.assert_nothing_is_left_over()
 
 
-def is_forgotten(session: Mapping[str, Any], *, keeps_objects: bool) -> bool:
+def is_forgotten(session: Mapping[str, Any] | None, *, keeps_objects: bool) -> bool:
     """Whether nobody will come to remove what the session should not have in the bucket."""
+    if session is None:
+        return True
     if session["status"] in ("active", "finalizing"):
         return False
     return session["purge_after"] is None or (keeps_objects and session["status"] == "completed")

@@ -1,10 +1,11 @@
 /**
- * The list of recordings, a page at a time; the page's number stands in the address.
+ * The list of recordings, a page at a time.
  */
 
 import { InletError } from "../client/errors.js";
 import { clock, date } from "./format.js";
 import { announce, api, element, offerRetry, settle } from "./page.js";
+import { page, turn } from "./pager.js";
 import { askToSignIn } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
@@ -17,8 +18,6 @@ const problem = element("error", HTMLElement);
 const waiting = element("waiting", HTMLElement);
 const row = element("row", HTMLTemplateElement);
 
-const page = Math.max(1, Number.parseInt(new URLSearchParams(location.search).get("page") ?? "1", 10) || 1);
-
 async function load() {
   waiting.hidden = false;
   problem.replaceChildren();
@@ -29,7 +28,7 @@ async function load() {
     list.replaceChildren(...sessions.map(entry));
     list.hidden = sessions.length === 0;
     element("empty", HTMLElement).hidden = total > 0;
-    turn(Math.max(1, Math.ceil(total / PER_PAGE)));
+    turn(Math.ceil(total / PER_PAGE));
     announce(total === 1 ? "One recording" : `${total} recordings`);
   } catch (error) {
     waiting.hidden = true;
@@ -53,26 +52,6 @@ function entry(recording) {
   note.textContent = `${date(recording.createdAt)} · ${clock(recording.durationSecs)}`;
   showStatus(/** @type {HTMLElement} */ (badge), recording.status);
   return one;
-}
-
-/** @param {number} pages */
-function turn(pages) {
-  element("pager", HTMLElement).hidden = pages === 1 && page === 1;
-  element("where", HTMLElement).textContent = `Page ${page} of ${pages}`;
-  lead(element("newer", HTMLAnchorElement), page - 1, page > 1);
-  lead(element("older", HTMLAnchorElement), page + 1, page < pages);
-}
-
-/**
- * A link that leads nowhere keeps its place, so that the other one does not move under the finger.
- * @param {HTMLAnchorElement} link
- * @param {number} to
- * @param {boolean} possible
- */
-function lead(link, to, possible) {
-  link.inert = !possible;
-  if (possible) link.href = `/recordings?page=${to}`;
-  else link.removeAttribute("href");
 }
 
 load();

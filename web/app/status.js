@@ -1,9 +1,14 @@
 /**
- * A recording's status, as a word with a colour.
+ * The status of a recording, or of a set of files, as a word with a colour.
  */
 
 /** @type {Record<string, [words: string, tone: string]>} */
 const STATUSES = {
+  active: ["Unfinished", "busy"],
+  finalizing: ["Being checked", "busy"],
+  completed: ["Complete", "good"],
+  expired: ["Left unfinished", "bad"],
+  aborted: ["Discarded", "busy"],
   CREATED: ["Not sent", "bad"],
   UPLOADED: ["Received", "good"],
   PROCESSING: ["Listening", "busy"],

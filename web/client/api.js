@@ -172,6 +172,24 @@ export class Api {
     await this.#requests.send("DELETE", sessionPath(sessionId), { user: true, ...options });
   }
 
+  /**
+   * @param {Options & { page?: number, limit?: number }} [options]
+   * @returns {Promise<Schemas["SessionPage"]>}
+   */
+  listSessions({ page = 1, limit = 10, signal } = {}) {
+    return this.#requests.json("GET", `${SESSIONS}?page=${page}&limit=${limit}`, { user: true, signal });
+  }
+
+  /**
+   * Whatever its state, with its files.
+   * @param {string} sessionId
+   * @param {Options} [options]
+   * @returns {Promise<void>}
+   */
+  async deleteSession(sessionId, options) {
+    await this.#requests.send("DELETE", `${sessionPath(sessionId)}?completed=true`, { user: true, ...options });
+  }
+
   // Speaking sessions
 
   /**
@@ -217,6 +235,26 @@ export class Api {
    */
   deleteRecording(id, options) {
     return this.#requests.json("DELETE", recordingPath(id), { user: true, ...options });
+  }
+
+  // Users
+
+  /**
+   * @param {Options & { after?: string | null }} [options] `after`: `next` of the answer before
+   * @returns {Promise<Schemas["UserExport"]>}
+   */
+  exportUser({ after = null, signal } = {}) {
+    const query = after === null ? "" : `?after=${encodeURIComponent(after)}`;
+    return this.#requests.json("GET", `/api/me/export${query}`, { user: true, patient: true, signal });
+  }
+
+  /**
+   * Everything of the signed-in user.
+   * @param {Options} [options]
+   * @returns {Promise<Schemas["UserForgotten"]>}
+   */
+  deleteUser(options) {
+    return this.#requests.json("DELETE", "/api/me", { user: true, ...options });
   }
 
   /**

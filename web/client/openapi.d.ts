@@ -4,7 +4,7 @@
  */
 
 export interface paths {
-    "/api/mocs/uploads/sessions": {
+    "/api/me": {
         parameters: {
             query?: never;
             header?: never;
@@ -12,6 +12,50 @@ export interface paths {
             cookie?: never;
         };
         get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete everything of the user
+         * @description Upload sessions of every state, recordings with what was heard in them, the profile, and kept answers: none of it is found from now on, and all of it is deleted within the next sweeps. The account at the identity provider stays.
+         */
+        delete: operations["delete_user"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/me/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export everything of the user
+         * @description Returns the profile, upload sessions with their files, recordings with their transcripts and insights, newest first, and links to the files, valid an hour. An answer has some 4 MB. Where there is more, `next` is not null: the rest is at `?after={next}`.
+         */
+        get: operations["export_user"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List upload sessions
+         * @description Returns a page of the user's sessions, newest first, and how many there are in all. One session's files are at `GET /api/mocs/uploads/sessions/{sessionId}`.
+         */
+        get: operations["list_sessions"];
         put?: never;
         /**
          * Create an upload session
@@ -39,8 +83,8 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Abort an upload session
-         * @description Ends the session, aborts its uploads and deletes its objects. A completed session stays (409). One that has expired or was aborted before answers 204 too.
+         * Abort or delete an upload session
+         * @description Ends the session, aborts its uploads and deletes its objects. A completed session stays (409). One that has expired or was aborted before answers 204 too. With `completed=true` the session is deleted whatever its state, and its files with it: afterwards it is not found. A file that another of the user's sessions skipped as its duplicate stays with that one.
          */
         delete: operations["abort_session"];
         options?: never;
@@ -784,9 +828,44 @@ export interface components {
              * @constant
              */
             status: "completed";
+            deletesAt?: components["schemas"]["Timestamp"] | null;
             /** Files */
             files: components["schemas"]["FinalizedFile"][];
         };
+        /**
+         * ListedSession
+         * @description A session in a list. `bytes` is what its files were declared to have in all. Every change raises `revision`.
+         */
+        ListedSession: {
+            /** Sessionid */
+            sessionId: string;
+            status: components["schemas"]["SessionStatus"];
+            /** Revision */
+            revision: number;
+            /** Filecount */
+            fileCount: number;
+            /** Bytes */
+            bytes: number;
+            createdAt: components["schemas"]["Timestamp"];
+            expiresAt: components["schemas"]["Timestamp"];
+            deletesAt?: components["schemas"]["Timestamp"] | null;
+        };
+        /**
+         * SessionPage
+         * @description A page of a user's sessions, newest first; `total` counts all pages.
+         */
+        SessionPage: {
+            /** Sessions */
+            sessions: components["schemas"]["ListedSession"][];
+            /** Total */
+            total: number;
+            /** Page */
+            page: number;
+            /** Limit */
+            limit: number;
+        };
+        /** @enum {string} */
+        SessionStatus: "active" | "finalizing" | "completed" | "expired" | "aborted";
         /**
          * PartList
          * @description Parts in order. Fewer than `limit` are the last ones.
@@ -828,6 +907,8 @@ export interface components {
             mimeType: string;
             /** Size */
             size: number;
+            /** Sha256 */
+            sha256?: string | null;
             /**
              * Status
              * @enum {string}
@@ -866,12 +947,11 @@ export interface components {
             partSizeBytes: number;
             createdAt: components["schemas"]["Timestamp"];
             expiresAt: components["schemas"]["Timestamp"];
+            deletesAt?: components["schemas"]["Timestamp"] | null;
             progress: components["schemas"]["Progress"];
             /** Files */
             files: components["schemas"]["FileState"][];
         };
-        /** @enum {string} */
-        SessionStatus: "active" | "finalizing" | "completed" | "expired" | "aborted";
         /**
          * BatchError
          * @description Why a file of a batch was not registered.
@@ -982,7 +1062,7 @@ export interface components {
         };
         /**
          * RecordingListed
-         * @description A session in a list. Every change raises `revision`.
+         * @description A session in a list. Every change raises `revision`; without `deletesAt` it is kept until its user deletes it.
          */
         RecordingListed: {
             /** Id */
@@ -1000,6 +1080,8 @@ export interface components {
             createdAt: string;
             /** Updatedat */
             updatedAt: string;
+            /** Deletesat */
+            deletesAt?: string;
         };
         /**
          * RecordingPage
@@ -1056,6 +1138,8 @@ export interface components {
             createdAt: string;
             /** Updatedat */
             updatedAt: string;
+            /** Deletesat */
+            deletesAt?: string;
             transcript: components["schemas"]["Transcript"] | null;
             /** Insights */
             insights: components["schemas"]["Insight"][];
@@ -1090,6 +1174,143 @@ export interface components {
             /** Text */
             text: string;
         };
+        /**
+         * UserForgotten
+         * @description How many upload sessions and recordings are being deleted.
+         */
+        UserForgotten: {
+            /** Uploadsessions */
+            uploadSessions: number;
+            /** Recordings */
+            recordings: number;
+        };
+        /**
+         * ExportedFile
+         * @description A declared file. `fileUrl` is presigned, and null until the file is complete.
+         */
+        ExportedFile: {
+            /** Index */
+            index: number;
+            /** Category */
+            category: string;
+            /** Filename */
+            filename: string;
+            /** Mimetype */
+            mimeType: string;
+            /** Size */
+            size: number;
+            /** Sha256 */
+            sha256: string | null;
+            /** Fileid */
+            fileId: string | null;
+            /** Status */
+            status: string | null;
+            /** Etag */
+            etag: string | null;
+            /** Registeredat */
+            registeredAt: string | null;
+            /** Completedat */
+            completedAt: string | null;
+            /** Verifiedat */
+            verifiedAt: string | null;
+            /** Uploadedbytes */
+            uploadedBytes: number;
+            /** Fileurl */
+            fileUrl: string | null;
+        };
+        /**
+         * ExportedUploadSession
+         * @description An upload session with its files.
+         */
+        ExportedUploadSession: {
+            /** Sessionid */
+            sessionId: string;
+            /** Status */
+            status: string;
+            /** Revision */
+            revision: number;
+            /** Partsizebytes */
+            partSizeBytes: number;
+            /** Failurereason */
+            failureReason: string | null;
+            /** Createdat */
+            createdAt: string;
+            /** Updatedat */
+            updatedAt: string;
+            /** Endedat */
+            endedAt: string | null;
+            /** Expiresat */
+            expiresAt: string;
+            /** Deletesat */
+            deletesAt: string | null;
+            /** Files */
+            files: components["schemas"]["ExportedFile"][];
+        };
+        /**
+         * Profile
+         * @description Who the user is: the token's `sub`, and what the identity provider has told beside it.
+         */
+        Profile: {
+            /** Sub */
+            sub: string;
+            /** Email */
+            email: string | null;
+            /** Displayname */
+            displayName: string | null;
+            /** Createdat */
+            createdAt?: string;
+            /** Updatedat */
+            updatedAt?: string;
+        };
+        /**
+         * RecordingExported
+         * @description A session as an export tells it. `audioUrl` is presigned, and null while there is no recording.
+         */
+        RecordingExported: {
+            /** Id */
+            id: string;
+            status: components["schemas"]["RecordingStatus"];
+            /** Revision */
+            revision: number;
+            /** Durationsecs */
+            durationSecs: number;
+            /** Language */
+            language: string;
+            /** Topic */
+            topic: string | null;
+            /** Createdat */
+            createdAt: string;
+            /** Updatedat */
+            updatedAt: string;
+            /** Deletesat */
+            deletesAt?: string;
+            /** Contenttype */
+            contentType: string;
+            /** Size */
+            size: number;
+            transcript: components["schemas"]["Transcript"] | null;
+            /** Insights */
+            insights: components["schemas"]["Insight"][];
+            /** Audiourl */
+            audioUrl: string | null;
+        };
+        /**
+         * UserExport
+         * @description Everything of a user, newest first; where `next` is not null, the rest is at `?after={next}`.
+         */
+        UserExport: {
+            /** Exportedat */
+            exportedAt: string;
+            /** Linksexpireat */
+            linksExpireAt: string;
+            profile: components["schemas"]["Profile"];
+            /** Uploadsessions */
+            uploadSessions: components["schemas"]["ExportedUploadSession"][];
+            /** Recordings */
+            recordings: components["schemas"]["RecordingExported"][];
+            /** Next */
+            next: string | null;
+        };
         /** @description An error of an image job's endpoint. */
         JobError: {
             /** @constant */
@@ -1105,7 +1326,7 @@ export interface components {
             nextAllowedAt?: string;
             requestId?: string;
         };
-        /** @description An error of an upload session's or a speaking session's endpoint. */
+        /** @description An error of an endpoint for signed-in users. */
         Error: {
             error: string;
             code: string;
@@ -1131,6 +1352,234 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    delete_user: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserForgotten"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    export_user: {
+        parameters: {
+            query?: {
+                /** @description `next` of the answer before. */
+                after?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UserExport"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    list_sessions: {
+        parameters: {
+            query?: {
+                page?: number;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionPage"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     create_session: {
         parameters: {
             query?: never;

@@ -60,6 +60,21 @@ export function rememberSession(session) {
   storage.write(KEY, JSON.stringify([session, ...others]));
 }
 
+/**
+ * A session as the API tells it, to be remembered here: another browser may have begun it.
+ * @param {import("./openapi.js").components["schemas"]["SessionState"]} session
+ * @returns {RememberedSession}
+ */
+export function recalled({ sessionId, createdAt, files }) {
+  const known = rememberedSessions().find((one) => one.sessionId === sessionId);
+  if (known) return known;
+  const remembered = files.map(({ category, filename, mimeType, size, sha256, fileId }) => ({
+    ...{ category, filename, mimeType, size, fileId, fingerprint: "" },
+    ...(sha256 ? { sha256 } : {}),
+  }));
+  return { sessionId, startedAt: createdAt, files: /** @type {RememberedFile[]} */ (remembered) };
+}
+
 /** @param {string} sessionId */
 export function forgetSession(sessionId) {
   const others = rememberedSessions().filter((one) => one.sessionId !== sessionId);

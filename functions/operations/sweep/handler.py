@@ -30,8 +30,8 @@ from inlet.image_jobs import jobs_table, retention_table, uploads_table
 from inlet.image_jobs.jobs_table import SilentJob
 from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
-from inlet.speaking_sessions import speaking_sessions_table
-from inlet.upload_sessions import cleanup, upload_sessions_table
+from inlet.speaking_sessions import speaking_sessions_table, users_table
+from inlet.upload_sessions import cleanup, endings_table
 
 BATCH = 100
 RESERVE_SECONDS = 30
@@ -62,7 +62,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
             background.log(error)
             failed.append(step.__name__)
     logger.info("sweep", extra=dict(counts))
-    if counts["failed"] or counts["expired"]:
+    if any(counts[name] for name in TOLD):
         deliverer.wake()
     if failed:
         raise SweepIncomplete(", ".join(failed))
@@ -110,14 +110,14 @@ def _reconcile(job: SilentJob, counts: Counts) -> None:
 
 def expire_sessions(counts: Counts, deadline: Deadline) -> None:
     """Expire overdue sessions in batches. Skip those another transaction has locked."""
-    while not deadline.passed and (count := upload_sessions_table.expire_overdue(BATCH)):
+    while not deadline.passed and (count := endings_table.expire_overdue(BATCH)):
         counts["expired"] += count
 
 
 def purge_sessions(counts: Counts, deadline: Deadline) -> None:
     """Delete what ended upload sessions left in the bucket. What the bucket refuses now comes again in five minutes."""
     failure = None
-    while not deadline.passed and (ended := upload_sessions_table.to_purge(BATCH)):
+    while not deadline.passed and (ended := endings_table.to_purge(BATCH)):
         for session in ended:
             try:
                 cleanup.remove(session)
@@ -161,14 +161,21 @@ STEPS = (
     _emptying("overdue", retention_table.delete_overdue),
     _emptying("unrecorded", speaking_sessions_table.drop_abandoned),
     expire_sessions,
+    _emptying("due_sessions", endings_table.delete_due),
+    _emptying("due_recordings", speaking_sessions_table.delete_due),
+    _emptying("forgotten", users_table.drop_forgotten),
     purge_sessions,
+    _emptying("tombstones", endings_table.drop_tombstones),
     delete_objects,
     _emptying("limits", rate_limits_table.purge),
     _emptying("answers", idempotency_keys_table.purge),
     _emptying("events", outbox_table.purge),
     _emptying("notifications", notifications_table.purge),
 )
+TOLD = ("failed", "overdue", "expired", "due_sessions", "due_recordings")
+"""What the owner's backend learns of."""
 COUNTED = (
     *("started", "failed", "unconfirmed", "overdue", "unrecorded", "expired"),
+    *("due_sessions", "due_recordings", "forgotten", "tombstones"),
     *("purged", "objects", "limits", "answers", "events", "notifications"),
 )

@@ -22,6 +22,7 @@ from inlet.upload_sessions import files_table, guards, upload_sessions_table, ve
 from inlet.upload_sessions.messages import FinalizedFile, FinalizedSession
 from inlet.upload_sessions.rows import UploadSession
 from inlet.upload_sessions.rules import RULES
+from inlet.upload_sessions.upload_sessions_table import Completed
 
 app = api.Resolver(Family.UPLOAD_SESSIONS)
 
@@ -42,11 +43,13 @@ def finalize_session(session_id: str) -> FinalizedSession:
     token = identifiers.new_uuid()
     session, leased = upload_sessions_table.lease(session_id, authentication.current_user(app.event).sub, token)
     if leased:
-        _finalize(session, token)
+        deletes_at = _finalize(session, token).deletes_at
         deliverer.wake()
-    elif session.state != "completed":
+    elif session.state == "completed":
+        deletes_at = session.deletes_at
+    else:
         raise _reason_without_lease(session)
-    return FinalizedSession(session_id=session.id, files=_finalized_files(session))
+    return FinalizedSession(session_id=session.id, deletes_at=deletes_at, files=_finalized_files(session))
 
 
 def _reason_without_lease(session: UploadSession) -> InletError:
@@ -59,7 +62,7 @@ def _reason_without_lease(session: UploadSession) -> InletError:
     return FinalizeInProgress()  # by another call, which may have taken the lease while this one asked
 
 
-def _finalize(session: UploadSession, token: str) -> None:
+def _finalize(session: UploadSession, token: str) -> Completed:
     """Verify the files under the lease, and commit; or give the lease back and say why."""
     deadline = Deadline.of(app.context, reserve_seconds=RULES.finalize_reserve_seconds)
     try:
@@ -80,9 +83,11 @@ def _finalize(session: UploadSession, token: str) -> None:
     if findings.failure:
         upload_sessions_table.release(session, token, findings.verified)
         raise findings.failure
-    if findings.out_of_time or not upload_sessions_table.commit(session, token, findings.verified):
+    completed = None if findings.out_of_time else upload_sessions_table.commit(session, token, findings.verified)
+    if completed is None:
         upload_sessions_table.release(session, token, findings.verified)
         raise FinalizeInProgress
+    return completed
 
 
 def _finalized_files(session: UploadSession) -> list[FinalizedFile]:

@@ -26,6 +26,7 @@ def read_session(session_id: str) -> SessionState:
         part_size_bytes=session.part_size_bytes,
         created_at=session.created_at,
         expires_at=session.expires_at,
+        deletes_at=session.deletes_at,
         progress=Progress(
             files_completed=sum(file.status in ("completed", "duplicate") for file in files),
             files_total=len(files),
@@ -45,6 +46,7 @@ def _file_state(slot: Slot) -> FileState:
         filename=declared.filename,
         mime_type=declared.mime_type,
         size=declared.size,
+        sha256=declared.sha256,
         status=slot.state,
         uploaded_bytes=declared.size if stored else file.uploaded_bytes if file else 0,
         file_url=downloads.url(stored.key, declared.filename) if stored else None,

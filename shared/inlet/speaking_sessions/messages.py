@@ -1,7 +1,7 @@
 """Replies of speaking sessions: plain dictionaries, without pydantic, so that functions start quickly."""
 
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 
 from inlet.speaking_sessions.rows import RecordingStatus, SpeakingSession
 from inlet.times import iso_utc
@@ -28,7 +28,7 @@ class RecordingAnnounced(RecordingReceived):
 
 
 class RecordingListed(TypedDict):
-    """A session in a list. Every change raises `revision`."""
+    """A session in a list. Every change raises `revision`; without `deletesAt` it is kept until its user deletes it."""
 
     id: str
     status: RecordingStatus
@@ -38,6 +38,7 @@ class RecordingListed(TypedDict):
     topic: str | None
     createdAt: str
     updatedAt: str
+    deletesAt: NotRequired[str]
 
 
 class RecordingPage(TypedDict):
@@ -86,6 +87,16 @@ class RecordingDetail(RecordingListed):
     audioUrlExpiresAt: str | None
 
 
+class RecordingExported(RecordingListed):
+    """A session as an export tells it. `audioUrl` is presigned, and null while there is no recording."""
+
+    contentType: str
+    size: int
+    transcript: Transcript | None
+    insights: list[Insight]
+    audioUrl: str | None
+
+
 class RecordingDeleted(TypedDict):
     """The session is gone."""
 
@@ -104,7 +115,7 @@ def received(session: SpeakingSession) -> RecordingReceived:
 
 def listed(session: SpeakingSession) -> RecordingListed:
     """Return the session as lists show it."""
-    return {
+    shown: RecordingListed = {
         "id": session.id,
         "status": session.status,
         "revision": session.revision,
@@ -114,6 +125,9 @@ def listed(session: SpeakingSession) -> RecordingListed:
         "createdAt": iso_utc(session.created_at),
         "updatedAt": iso_utc(session.updated_at),
     }
+    if session.deletes_at:
+        shown["deletesAt"] = iso_utc(session.deletes_at)
+    return shown
 
 
 def transcript(row: dict[str, Any]) -> Transcript:

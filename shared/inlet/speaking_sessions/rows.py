@@ -26,6 +26,7 @@ class SpeakingSession:
     created_at: datetime
     updated_at: datetime
     revision: int
+    deletes_at: datetime | None
 
     def type_of(self, *, size: int, head: bytes) -> str:
         """Return what the stored object is by its first bytes; `size` is in bytes.

@@ -4,11 +4,14 @@ A change is one statement, a read one round trip. Every statement starts from th
 user's session looks like a missing one.
 """
 
+from datetime import datetime
 from typing import Any
 
 from inlet import database, notifications_table
 from inlet.authentication import User
 from inlet.errors import SpeakingSessionNotFound, UserNotFound
+from inlet.paging import Page
+from inlet.settings import settings
 from inlet.speaking_sessions.requests import About
 from inlet.speaking_sessions.rows import SpeakingSession, SpeakingSessionDetail, SpeakingSessionPage
 
@@ -21,7 +24,13 @@ LATE_PUT_HOURS = 1
 _COLUMNS = """
        session.id::text, session.status, session.duration_secs, session.language, session.topic,
        session.audio_key AS key, session.content_type, session.size, session.created_at, session.updated_at,
-       session.revision"""
+       session.revision, session.delete_after AS deletes_at"""
+
+_ABOUT = """
+       (SELECT to_jsonb(transcripts) FROM transcripts WHERE session_id = session.id) AS transcript,
+       (SELECT coalesce(jsonb_agg(to_jsonb(insights) ORDER BY
+                   array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), created_at, id), '[]')
+          FROM insights WHERE session_id = session.id) AS insights"""
 
 _CREATE = f"""
 INSERT INTO speaking_sessions AS session (id, user_id, duration_secs, language, topic, audio_key, content_type, size)
@@ -31,7 +40,9 @@ RETURNING {_COLUMNS}
 """
 
 _UPLOADED = f"""
-UPDATE speaking_sessions AS session SET status = 'UPLOADED', content_type = %(content_type)s, updated_at = now()
+UPDATE speaking_sessions AS session
+   SET status = 'UPLOADED', content_type = %(content_type)s, updated_at = now(),
+       delete_after = now() + make_interval(days => nullif(%(retention_days)s, 0))
   FROM users
  WHERE session.id = %(id)s AND session.status = 'CREATED'
    AND users.id = session.user_id AND users.external_id = %(sub)s
@@ -45,11 +56,7 @@ SELECT {_COLUMNS}
 """
 
 _READ = f"""
-SELECT {_COLUMNS},
-       (SELECT to_jsonb(transcripts) FROM transcripts WHERE session_id = session.id) AS transcript,
-       (SELECT coalesce(jsonb_agg(to_jsonb(insights) ORDER BY
-                   array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), created_at, id), '[]')
-          FROM insights WHERE session_id = session.id) AS insights
+SELECT {_COLUMNS}, {_ABOUT}
   FROM users LEFT JOIN speaking_sessions AS session ON session.user_id = users.id AND session.id = %(id)s
  WHERE users.external_id = %(sub)s
 """
@@ -95,6 +102,39 @@ WITH dropped AS (
 INSERT INTO object_deletions (key) SELECT audio_key FROM dropped ON CONFLICT (key) DO NOTHING
 """
 
+# A forgotten user's go without a date of their own: one may begin while its user is forgotten.
+_DELETE_DUE = f"""
+WITH due AS (
+    SELECT id FROM speaking_sessions WHERE id = ANY(ARRAY(
+            SELECT id FROM speaking_sessions WHERE delete_after <= now() ORDER BY delete_after LIMIT %(limit)s)
+         || ARRAY(
+            SELECT session.id FROM users JOIN speaking_sessions AS session ON session.user_id = users.id
+             WHERE users.external_id IS NULL LIMIT %(limit)s))
+       FOR UPDATE SKIP LOCKED
+), deleted AS (
+    DELETE FROM speaking_sessions AS session USING due WHERE session.id = due.id
+    RETURNING session.id, session.revision + 1 AS revision, session.audio_key, session.created_at
+), {notifications_table.record("speaking_session.deleted", "deleted", status="'deleted'")}
+INSERT INTO object_deletions (key, writable_until)
+SELECT audio_key, created_at + make_interval(hours => %(late_put_hours)s) FROM deleted
+    ON CONFLICT (key) DO NOTHING
+"""
+
+FORGOTTEN = """
+forgotten_speaking_sessions AS (
+    UPDATE speaking_sessions AS session SET delete_after = now(), updated_at = now()
+      FROM users WHERE users.id = session.user_id AND users.external_id = %(sub)s
+    RETURNING session.id, session.status, session.revision
+)"""
+"""Goes into the statement that forgets the user `%(sub)s`: has the sweeper delete the recordings."""
+
+_EXPORTED = f"""
+SELECT {_COLUMNS}, {_ABOUT}
+  FROM users JOIN speaking_sessions AS session ON session.user_id = users.id
+ WHERE users.external_id = %(sub)s AND (session.created_at, session.id) < (%(before)s, %(before_id)s::uuid)
+ ORDER BY session.created_at DESC, session.id DESC LIMIT %(limit)s
+"""
+
 
 def create(session_id: str, user_id: str, *, about: About, key: str, content_type: str, size: int) -> SpeakingSession:
     """Create a session in status `CREATED`, which claims no recording yet. `size` is in bytes."""
@@ -121,7 +161,12 @@ def uploaded(user: User, session_id: str, content_type: str) -> SpeakingSession:
 
     Raises `UserNotFound` or `SpeakingSessionNotFound` where it is gone.
     """
-    parameters = {"id": session_id, "sub": user.sub, "content_type": content_type}
+    parameters = {
+        "id": session_id,
+        "sub": user.sub,
+        "content_type": content_type,
+        "retention_days": settings.recording_retention_days,
+    }
     return database.fetch_one_as(SpeakingSession, _UPLOADED, parameters) or get(user, session_id)
 
 
@@ -135,9 +180,9 @@ def read(user: User, session_id: str | None) -> SpeakingSessionDetail:
     return SpeakingSessionDetail(**_found(database.fetch_one(_READ, {"id": session_id, "sub": user.sub})))
 
 
-def page(user: User, number: int, *, limit: int) -> SpeakingSessionPage:
+def page(user: User, wanted: Page) -> SpeakingSessionPage:
     """Return a page of the user's sessions, newest first, and their number in all. An unknown user has none."""
-    rows = database.fetch_all(_PAGE, {"sub": user.sub, "limit": limit, "offset": (number - 1) * limit})
+    rows = database.fetch_all(_PAGE, {"sub": user.sub, "limit": wanted.limit, "offset": wanted.offset})
     total = rows[0]["total"]
     for row in rows:
         del row["total"]
@@ -161,6 +206,20 @@ def delete(user: User, session_id: str | None) -> str:
 def drop_abandoned(limit: int) -> int:
     """Drop up to `limit` sessions whose recording never came, and note their objects for deletion."""
     return database.execute(_DROP_ABANDONED, {"limit": limit, "hours": ABANDONED_HOURS})
+
+
+def delete_due(limit: int) -> int:
+    """Delete sessions that are due, and those of forgotten users, up to `limit` of each. Return how many.
+
+    Skips those another transaction has locked. Their objects are noted for deletion.
+    """
+    return database.execute(_DELETE_DUE, {"limit": limit, "late_put_hours": LATE_PUT_HOURS})
+
+
+def exported(sub: str, before: datetime | str, before_id: str, limit: int) -> list[SpeakingSessionDetail]:
+    """Return up to `limit` of the user's sessions, newest first, from those before this one on."""
+    parameters = {"sub": sub, "before": before, "before_id": before_id, "limit": limit}
+    return [SpeakingSessionDetail(**row) for row in database.fetch_all(_EXPORTED, parameters)]
 
 
 def _found(row: dict[str, Any] | None) -> dict[str, Any]:

@@ -78,6 +78,8 @@ DELETE FROM upload_session_files AS file USING session
  WHERE file.id = %(file_id)s AND file.session_id = session.id AND file.status = 'registered'
 """
 
+_KNOWN = "SELECT key FROM upload_session_files WHERE key = ANY(%(keys)s)"
+
 
 @dataclass(frozen=True, slots=True)
 class OpenedFile:
@@ -164,6 +166,11 @@ def drop(session: UploadSession, file: SessionFile) -> bool:
 def keep_verified(session_id: str, token: str, verified: Sequence[str]) -> None:
     """Record files as verified by the finalizer that holds the lease; a session held by another is left alone."""
     database.execute(_KEEP_VERIFIED, {"session_id": session_id, "token": token, "verified": verified})
+
+
+def known(keys: Sequence[str]) -> set[str]:
+    """Return which of these keys are those of registered files."""
+    return {row["key"] for row in database.fetch_all(_KNOWN, {"keys": keys})}
 
 
 def _closed(session: UploadSession) -> UploadSessionClosed:

@@ -143,6 +143,7 @@ class FileState(Model):
     filename: str
     mime_type: str
     size: int
+    sha256: Annotated[str | None, Absent] = None
     status: Literal["declared", "registered", "completed", "duplicate"]
     uploaded_bytes: int
     file_url: str | None
@@ -166,8 +167,31 @@ class SessionState(Model):
     part_size_bytes: int
     created_at: Timestamp
     expires_at: Timestamp
+    deletes_at: Annotated[Timestamp | None, Absent] = None
     progress: Progress
     files: list[FileState]
+
+
+class ListedSession(Model):
+    """A session in a list. `bytes` is what its files were declared to have in all. Every change raises `revision`."""
+
+    session_id: str
+    status: SessionStatus
+    revision: int
+    file_count: int
+    bytes: int
+    created_at: Timestamp
+    expires_at: Timestamp
+    deletes_at: Annotated[Timestamp | None, Absent] = None
+
+
+class SessionPage(Model):
+    """A page of a user's sessions, newest first; `total` counts all pages."""
+
+    sessions: list[ListedSession]
+    total: int
+    page: int
+    limit: int
 
 
 class FinalizedFile(Model):
@@ -187,4 +211,5 @@ class FinalizedSession(Model):
 
     session_id: str
     status: Literal["completed"] = "completed"
+    deletes_at: Annotated[Timestamp | None, Absent] = None
     files: list[FinalizedFile]

@@ -112,6 +112,7 @@ class UploadSession:
     companion_token_hash: str | None
     created_at: datetime
     expires_at: datetime
+    deletes_at: datetime | None
     slots: Sequence[Slot]
 
     def require_active(self) -> None:

@@ -34,6 +34,9 @@ class UploadSessionRules:
     purge_grace_seconds: int
     """How long after a session's end a call or a PUT begun before it may still leave something in the bucket."""
 
+    ended_days: int
+    """How long an unfinished session is kept after its end, with the names of its files: as a record, at most."""
+
     companion_grace_seconds: int
     """How long after a session's completion its capability still answers, for a client that lost an answer."""
 
@@ -63,6 +66,7 @@ RULES = UploadSessionRules(
     finalize_lease_seconds=60,
     finalize_reserve_seconds=14,
     purge_grace_seconds=20 * 60,
+    ended_days=30,
     companion_grace_seconds=5 * 60,
     min_part_bytes=5 * MB,
     max_parts=10_000,

@@ -1,4 +1,4 @@
-"""The `upload_sessions` table, from a session's creation to the clean-up of what it left in the bucket.
+"""The `upload_sessions` table, from a session's creation to its completion. How others end is in `endings_table`.
 
 Only statements compare deadlines, with the database's clock. A session is *free* while no finalizer that may be alive
 holds its lease. Statements that touch a session's files lock the session first.
@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import Any
 
 from inlet import analytics, database, notifications_table, outbox_table
-from inlet.errors import FinalizeInProgress, UploadSessionCompleted, UploadSessionNotFound
+from inlet.errors import UploadSessionNotFound
 from inlet.identifiers import canonical_uuid, token_matches
+from inlet.settings import settings
 from inlet.upload_sessions.rows import Declared, Slot, StoredFile, UploadSession
 from inlet.upload_sessions.rules import RULES
-
-PURGE_RETRY_SECONDS = 300
 
 FREE = "(session.status = 'active' OR (session.status = 'finalizing' AND coalesce(locked_until < now(), true)))"
 
@@ -26,19 +25,19 @@ PROLONGED = f"""
        expires_at = least(now() + make_interval(secs => {RULES.idle_seconds}),
                           created_at + make_interval(secs => {RULES.max_age_seconds}))"""
 
-_STATE = f"""
+STATE = f"""
        CASE WHEN NOT {FREE} THEN session.status
             WHEN session.expires_at > now() THEN 'active' ELSE 'expired' END"""
 
-# A declaration is satisfied by its own completed file, or, while none is registered, by an equal file of a session
-# that is completed, and so checked and never dropped.
+# A declaration is satisfied by its own completed file, or, while none is registered, by an equal one that was looked
+# into: that one outlives its session.
 _UNSATISFIED = """
     SELECT FROM upload_session_declarations AS declaration
       LEFT JOIN upload_session_files AS file USING (session_id, position)
      WHERE declaration.session_id = session.id AND file.status IS DISTINCT FROM 'completed'
        AND NOT (file.id IS NULL AND EXISTS (
-                SELECT FROM upload_session_files AS earlier JOIN upload_sessions AS its ON its.id = earlier.session_id
-                 WHERE earlier.id = declaration.duplicate_of AND its.status = 'completed'))"""
+                SELECT FROM upload_session_files AS earlier
+                 WHERE earlier.id = declaration.duplicate_of AND earlier.verified_at IS NOT NULL))"""
 
 _SLOTS = """
     SELECT coalesce(jsonb_agg(jsonb_build_object(
@@ -51,18 +50,18 @@ _SLOTS = """
                    'uploaded_bytes', CASE WHEN file.status = 'completed' THEN size ELSE coalesce((
                        SELECT sum(part.size) FROM upload_session_parts AS part WHERE part.file_id = file.id), 0) END)
                END,
-               'duplicate', CASE WHEN its.status = 'completed' THEN jsonb_build_object(
+               'duplicate', CASE WHEN earlier.verified_at IS NOT NULL THEN jsonb_build_object(
                    'id', earlier.id, 'key', earlier.key) END)
            ORDER BY declaration.position), '[]')
       FROM upload_session_declarations AS declaration
       LEFT JOIN upload_session_files AS file USING (session_id, position)
       LEFT JOIN upload_session_files AS earlier ON earlier.id = declaration.duplicate_of
-      LEFT JOIN upload_sessions AS its ON its.id = earlier.session_id
      WHERE declaration.session_id = session.id"""
 
 _COLUMNS = f"""
-       session.id::text, session.user_id, {_STATE} AS state, session.revision, session.part_size_bytes,
-       session.companion_token_hash, session.created_at, session.expires_at, ({_SLOTS}) AS slots"""
+       session.id::text, session.user_id, {STATE} AS state, session.revision, session.part_size_bytes,
+       session.companion_token_hash, session.created_at, session.expires_at, session.delete_after AS deletes_at,
+       ({_SLOTS}) AS slots"""
 
 _CREATE = f"""
 WITH session AS (
@@ -75,15 +74,15 @@ WITH session AS (
     SELECT file.* FROM jsonb_to_recordset(%(files)s::jsonb)
            AS file (position integer, category text, filename text, mime_type text, size bigint, sha256 text)
 ), equal AS (
-    SELECT wanted.position, file.id, file.key, file.completed_at, its.status = 'completed' AS checked
+    SELECT wanted.position, file.id, file.key, file.completed_at, file.verified_at IS NOT NULL AS checked
       FROM wanted
       JOIN upload_session_declarations AS declaration
         ON declaration.user_id = %(user_id)s AND declaration.sha256 = wanted.sha256 AND declaration.size = wanted.size
       JOIN upload_session_files AS file
         ON file.session_id = declaration.session_id AND file.position = declaration.position
-      JOIN upload_sessions AS its ON its.id = file.session_id
+      JOIN upload_sessions AS its ON its.id = file.session_id AND its.user_id = %(user_id)s -- not forgotten
      WHERE file.status = 'completed'
-       FOR KEY SHARE OF file -- or it could be gone before it is referred to
+     ORDER BY file.id FOR KEY SHARE OF file -- or it could be gone before it is referred to
 ), duplicates AS (
     SELECT DISTINCT ON (position) position, id, key FROM equal ORDER BY position, checked DESC, completed_at
 ), declared AS (
@@ -132,15 +131,17 @@ _COMMIT = f"""
 WITH session AS (
     UPDATE upload_sessions AS session
        SET status = 'completed', lock_token = NULL, locked_until = NULL, failure_reason = NULL, updated_at = now(),
-           ended_at = now(), purge_after = now() + make_interval(secs => {RULES.purge_grace_seconds})
+           ended_at = now(), purge_after = now() + make_interval(secs => {RULES.purge_grace_seconds}),
+           delete_after = now() + make_interval(days => nullif(%(retention_days)s, 0))
      WHERE {_HELD} AND NOT EXISTS ({_UNSATISFIED})
        AND NOT EXISTS (SELECT FROM upload_session_files AS file
                         WHERE file.session_id = session.id AND verified_at IS NULL AND id <> ALL(%(verified)s::uuid[]))
-    RETURNING id, status, revision, round(extract(epoch FROM ended_at - created_at) * 1000)::bigint AS milliseconds
+    RETURNING id, status, revision, delete_after,
+              round(extract(epoch FROM ended_at - created_at) * 1000)::bigint AS milliseconds
 ), verified AS ({_VERIFIED}
 ), {outbox_table.record("session", "jsonb_build_object('duration_ms', milliseconds)")}
 , {notifications_table.record("upload_session.completed", "session")}
-SELECT id FROM session
+SELECT delete_after AS deletes_at FROM session
 """
 
 _RELEASE = f"""
@@ -165,62 +166,6 @@ WITH session AS (
 SELECT id FROM session
 """
 
-_ABORT = f"""
-WITH session AS (
-    UPDATE upload_sessions AS session
-       SET status = 'aborted', lock_token = NULL, locked_until = NULL, updated_at = now(), ended_at = now(),
-           purge_after = now(), failure_reason = coalesce(failure_reason, 'aborted')
-     WHERE id = %(id)s AND user_id = %(user_id)s AND {FREE}
-    RETURNING id, revision, failure_reason
-), dropped AS (
-    DELETE FROM upload_session_files AS file USING session WHERE file.session_id = session.id
-), {outbox_table.record("session", "jsonb_build_object('reason', failure_reason)")}
-, {notifications_table.record("upload_session.deleted", "session", status="'deleted'")}
-SELECT EXISTS (SELECT FROM session) AS aborted, session.status
-  FROM upload_sessions AS session WHERE id = %(id)s AND user_id = %(user_id)s
-"""
-
-_OVERDUE = f"""
-SELECT id::text, user_id FROM upload_sessions AS session
- WHERE status IN ('active', 'finalizing') AND expires_at < now() AND {FREE}
- ORDER BY expires_at LIMIT %(limit)s
-"""
-
-_EXPIRE = f"""
-WITH overdue AS (
-    SELECT id FROM upload_sessions AS session
-     WHERE id = ANY(%(ids)s::uuid[]) AND status IN ('active', 'finalizing') AND expires_at < now() AND {FREE}
-       FOR UPDATE SKIP LOCKED
-), expired AS (
-    UPDATE upload_sessions AS session
-       SET status = 'expired', lock_token = NULL, locked_until = NULL, updated_at = now(), ended_at = now(),
-           purge_after = now(), failure_reason = coalesce(failure_reason, 'expired')
-      FROM overdue WHERE session.id = overdue.id
-    RETURNING session.id, session.status, session.revision
-), dropped AS (
-    DELETE FROM upload_session_files AS file USING expired WHERE file.session_id = expired.id
-), {outbox_table.record_each("expired")}
-, {notifications_table.record("upload_session.expired", "expired")}
-SELECT count(*) AS expired FROM expired
-"""
-
-_TO_PURGE = """
-UPDATE upload_sessions SET purge_after = now() + make_interval(secs => %(retry)s)
- WHERE id = ANY(ARRAY(SELECT id FROM upload_sessions WHERE purge_after <= now()
-                       ORDER BY purge_after LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-RETURNING id::text, status = 'completed' AS keeps_objects
-"""
-
-# A call or a PUT that was under way when the session ended may still leave something: there is a second look.
-_PURGED = f"""
-UPDATE upload_sessions
-   SET companion_token_hash = CASE WHEN now() < ended_at + make_interval(secs => {RULES.companion_grace_seconds})
-                                   THEN companion_token_hash END,
-       purge_after = CASE WHEN now() < ended_at + make_interval(secs => {RULES.purge_grace_seconds})
-                          THEN ended_at + make_interval(secs => {RULES.purge_grace_seconds}) END
- WHERE id = %(id)s AND status IN ('completed', 'expired', 'aborted')
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Created:
@@ -231,11 +176,10 @@ class Created:
 
 
 @dataclass(frozen=True, slots=True)
-class Leftovers:
-    """An ended session whose leftovers in the bucket are to be deleted. A completed one keeps its objects."""
+class Completed:
+    """A session just completed, and when it will be deleted, if ever."""
 
-    id: str
-    keeps_objects: bool
+    deletes_at: datetime | None
 
 
 def create(
@@ -285,11 +229,17 @@ def lease(session_id: str, user_id: str, token: str) -> tuple[UploadSession, boo
     return _found(row), leased
 
 
-def commit(session: UploadSession, token: str, verified: Sequence[str]) -> bool:
-    """Complete the session. Return False if the lease was lost, or a file that the lease still saw is gone."""
+def commit(session: UploadSession, token: str, verified: Sequence[str]) -> Completed | None:
+    """Complete the session. Return None if the lease was lost, or a file that the lease still saw is gone."""
     event = analytics.upload_session_completed(session.id, session.user_id, file_count=len(session.slots))
-    parameters = {"id": session.id, "token": token, "verified": verified, "events": outbox_table.parameter(event)}
-    return database.fetch_one(_COMMIT, parameters) is not None
+    parameters = {
+        "id": session.id,
+        "token": token,
+        "verified": verified,
+        "retention_days": settings.upload_retention_days,
+        "events": outbox_table.parameter(event),
+    }
+    return database.fetch_one_as(Completed, _COMMIT, parameters)
 
 
 def release(session: UploadSession, token: str, verified: Sequence[str]) -> None:
@@ -310,49 +260,6 @@ def reject(session: UploadSession, token: str, verified: Sequence[str], rejected
         "events": outbox_table.parameter(event),
     }
     database.fetch_one(_REJECT, parameters)
-
-
-def abort(session_id: str, user_id: str) -> Leftovers | None:
-    """End the session and forget its files. Return what is to be deleted, or None if it had ended before.
-
-    Raises `UploadSessionNotFound`, `UploadSessionCompleted`, and `FinalizeInProgress` while a finalizer holds it.
-    """
-    event = analytics.upload_session_failed(session_id, user_id, reason="aborted")
-    own_id = canonical_uuid(session_id)
-    parameters = {"id": own_id, "user_id": user_id, "events": outbox_table.parameter(event)}
-    row = database.fetch_one(_ABORT, parameters)
-    if row is None or own_id is None:
-        raise UploadSessionNotFound
-    if row["aborted"]:
-        return Leftovers(own_id, keeps_objects=False)
-    if row["status"] == "completed":
-        raise UploadSessionCompleted
-    if row["status"] in ("aborted", "expired"):
-        return None
-    raise FinalizeInProgress
-
-
-def expire_overdue(limit: int) -> int:
-    """Expire up to `limit` sessions past their deadline. Skip those another transaction has locked. Return how many."""
-    overdue = database.fetch_all(_OVERDUE, {"limit": limit})
-    if not overdue:
-        return 0
-    recorded = [analytics.upload_session_expired(row["id"], row["user_id"]) for row in overdue]
-    row = database.fetch_one(
-        _EXPIRE, {"ids": [row["id"] for row in overdue], "events": outbox_table.parameter(*recorded)}
-    )
-    return row["expired"] if row else 0
-
-
-def to_purge(limit: int) -> list[Leftovers]:
-    """Return up to `limit` ended sessions to clean up after. Each is due again in five minutes until `purged`."""
-    rows = database.fetch_all(_TO_PURGE, {"limit": limit, "retry": PURGE_RETRY_SECONDS})
-    return [Leftovers(**row) for row in rows]
-
-
-def purged(session_id: str) -> None:
-    """Mark the clean-up as done, or schedule the second pass."""
-    database.execute(_PURGED, {"id": session_id})
 
 
 def _found(row: dict[str, Any] | None) -> UploadSession:

@@ -1,6 +1,6 @@
 """What a session tells of itself: its analytics events, the view of a day, and its logs, which hold no secret."""
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -45,19 +45,19 @@ def test_events_of_a_session(http: httpx.Client, rows: Rows) -> None:
 
 def test_the_view_of_a_day(http: httpx.Client, rows: Rows) -> None:
     """Success rate, median upload time and top failure reasons per UTC day."""
-    day = datetime(2001, 2, 3).date()
+    evening = (datetime.now(UTC) - timedelta(days=10)).replace(hour=23, minute=59)
     outcomes: list[tuple[str, int | None, str | None]]
-    outcomes = [("completed", 10, None)] * 3 + [("completed", 40, None), ("active", None, None)]
+    outcomes = [("completed", 10, None)] * 3 + [("completed", 40, None), ("active", None, None), ("deleted", 10, None)]
     outcomes += [("expired", 900, "expired")] * 2 + [("expired", 900, "content_mismatch"), ("aborted", 5, "aborted")]
     for status, seconds, reason in outcomes:
         rows.execute(
             """INSERT INTO upload_sessions (id, user_id, status, part_size_bytes, failure_reason, created_at, ended_at,
                                             expires_at)
-               VALUES (gen_random_uuid(), 'view', %(status)s, 5242880, %(reason)s, '2001-02-03 23:59:00Z',
-                       '2001-02-03 23:59:00Z'::timestamptz + make_interval(secs => %(seconds)s), '2001-02-04')""",
-            {"status": status, "seconds": seconds, "reason": reason},
+               VALUES (gen_random_uuid(), 'view', %(status)s, 5242880, %(reason)s, %(at)s,
+                       %(at)s + make_interval(secs => %(seconds)s), now())""",
+            {"status": status, "seconds": seconds, "reason": reason, "at": evening},
         )
-    row = rows.execute("SELECT * FROM upload_session_days WHERE day = %s", (day,)).fetchone()
+    row = rows.execute("SELECT * FROM upload_session_days WHERE day = %s", (evening.date(),)).fetchone()
     rows.execute("DELETE FROM upload_sessions WHERE user_id = 'view'")
     assert row is not None
     assert (row["created"], row["completed"], row["failed"]) == (9, 4, 4)

@@ -11,7 +11,7 @@ from tests.support.invocations import api_event
 from tests.support.recordings import tone
 from tests.support.worlds.world import World
 
-SUB = "speaker"
+SUB = "ada"  # the user of upload sessions too
 _CREATE = "SpeakingSessionsCreateFunction"
 _COMPLETE = "SpeakingSessionsCompleteFunction"
 _READ = "SpeakingSessionsReadFunction"

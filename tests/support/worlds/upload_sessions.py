@@ -62,6 +62,13 @@ def abort(session_id: str, user: str = USER) -> Call:
     return _call("Abort", "DELETE", "", {"sessionId": session_id}, None, user)
 
 
+def delete(session_id: str, user: str = USER) -> Call:
+    """DELETE …/sessions/{sessionId}?completed=true."""
+    call = abort(session_id, user)
+    call.event["queryStringParameters"] = {"completed": "true"}
+    return call
+
+
 def read(session_id: str, user: str = USER) -> Call:
     """GET …/sessions/{sessionId}."""
     return _call("Read", "GET", "", {"sessionId": session_id}, None, user)
