@@ -12,7 +12,7 @@ from local.stack import PROJECT
 from tests.bundle.translation import Variant, translated
 
 PARAMETERS = {"own": {}, "other": {"JwtIssuer": "https://issuer.test/", "JwtScope": "files", "OidcClientId": "pages"}}
-SIGNED_IN = 13  # routes of upload and speaking sessions
+SIGNED_IN = 14  # routes of upload and speaking sessions
 
 
 @cache
