@@ -27,7 +27,7 @@ ESBUILD = PROJECT / "node_modules" / ".bin" / "esbuild"
 UPPY_PAGE = PROJECT / "tests" / "browser" / "uppy_page.js"  # the lines a page needs around stock Uppy, as tested
 
 INPUT = """() => {
-    const input = Object.assign(document.createElement("input"), { type: "file", id: "measured" });
+    const input = Object.assign(document.createElement("input"), { type: "file", id: "measured", multiple: true });
     document.body.append(input);
 }"""
 
@@ -81,14 +81,19 @@ def report(times: dict[str, list[float]]) -> list[str]:
     return rows
 
 
+def bundled_uppy() -> str:
+    """Return stock Uppy, with the lines a page needs around it, as one script."""
+    bind = [str(ESBUILD), str(UPPY_PAGE), "--bundle", "--format=iife", "--minify", "--log-level=warning"]
+    return subprocess.run(bind, check=True, capture_output=True, text=True).stdout
+
+
 def main() -> int:
     """Print the table; the exit status."""
     chromium = shutil.which("chromium")
     if chromium is None or not ESBUILD.exists():
         print("Needs Chromium, and the packages of package.json (make lint brings them).", file=sys.stderr)
         return 1
-    bind = [str(ESBUILD), str(UPPY_PAGE), "--bundle", "--format=iife", "--minify", "--log-level=warning"]
-    uppy = subprocess.run(bind, check=True, capture_output=True, text=True).stdout
+    uppy = bundled_uppy()
     with ExitStack() as running:
         folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
         file = folder / "plan.pdf"

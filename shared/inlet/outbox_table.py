@@ -24,14 +24,14 @@ recorded AS (
     ON CONFLICT (uuid) DO NOTHING
 )"""
 
-# The same for a change of many rows: each row of `{changed}` brings the event whose property `{named}` is its id.
+# The same for a change of many rows: each row of `{changed}` brings the event whose property `{named_by}` is its id.
 _RECORD_EACH = """
 recorded AS (
     INSERT INTO outbox_events (uuid, name, distinct_id, properties)
     SELECT event.uuid, event.name, event.distinct_id, event.properties
       FROM {changed} JOIN jsonb_to_recordset(%(events)s::jsonb)
            AS event (uuid uuid, name text, distinct_id text, properties jsonb)
-        ON event.properties ->> '{named}' = {changed}.id::text
+        ON event.properties ->> '{named_by}' = {changed}.id::text
     ON CONFLICT (uuid) DO NOTHING
 )"""
 
@@ -51,9 +51,9 @@ def record(changed: str, added: str = "'{}'::jsonb") -> str:
     return _RECORD.replace("{changed}", changed).replace("{added}", added)
 
 
-def record_each(changed: str, named: str = "session_id") -> str:
-    """Return the CTE `recorded`, which stores those of `%(events)s` whose property `named` is an `id` of `changed`."""
-    return _RECORD_EACH.replace("{changed}", changed).replace("{named}", named)
+def record_each(changed: str, *, named_by: str = "session_id") -> str:
+    """Return the CTE `recorded`: it stores those of `%(events)s` whose property `named_by` is an `id` of `changed`."""
+    return _RECORD_EACH.replace("{changed}", changed).replace("{named_by}", named_by)
 
 
 def parameter(*events: Event) -> str:

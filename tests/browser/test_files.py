@@ -179,6 +179,48 @@ def test_being_offline_only_takes_longer(page: Page, traffic: Traffic, stack: Lo
     assert set(put_parts(traffic).values()) == {1}
 
 
+MANY = """async (count) => {
+    const { Api, UploadSession } = await import("/web/client/index.js");
+    const real = globalThis.setTimeout;
+    globalThis.setTimeout = (work, ms) => (ms > 500 && ms < 1000 ? 0 : real(work, ms)); // no moment ever ends
+    const files = Array.from({ length: count }, (_, number) => {
+        return { file: new File(["%PDF-1.7 ", String(number)], `${number}.pdf`), category: "instruction" };
+    });
+    const chosen = files.map((one) => ({ ...one, mimeType: "application/pdf" }));
+    const upload = new UploadSession(new Api(), chosen);
+    await upload.run();
+    globalThis.setTimeout = real;
+    return upload.items.every(({ state }) => state === "done");
+}"""
+
+
+def test_many_small_files_take_few_calls(page: Page, traffic: Traffic) -> None:
+    """What is sent within a moment is completed together: with a moment that never ends, all of it."""
+    page.goto("/files")
+    assert page.evaluate(MANY, 40)
+    calls = [request.url.rpartition("/")[2] for request in traffic.calls("/api/mocs/", "POST")]
+    assert calls == ["sessions", "batch", "complete", "finalize"]
+    assert len(put_parts(traffic)) == 40
+    assert traffic.calls("/api/mocs/", "GET") == []
+
+
+def test_files_are_completed_while_another_is_sent(page: Page, stack: LocalStack, small: list[Path]) -> None:
+    held: list[Route] = []
+
+    def hold_the_first(route: Route) -> None:
+        if route.request.method == "PUT" and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route(f"{stack.environment['S3_ENDPOINT_URL']}/**", hold_the_first)
+    choose(page, *small)
+    page.get_by_role("button", name="Send 3 files").click()
+    expect(page.locator(".file[data-state=done]")).to_have_count(2)
+    held[0].continue_()
+    expect_arrived(page)
+
+
 def test_what_was_sent_before_is_skipped(page: Page, traffic: Traffic, small: list[Path]) -> None:
     choose(page, *small)
     page.get_by_label("Compare contents first").check()

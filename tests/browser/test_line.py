@@ -352,11 +352,12 @@ def test_a_recording_that_never_gets_through_may_be_sent_again(page: Page, size:
 
 PARTS_UNDER_WAY = """async (count) => {
     const { UploadSession } = await import("/web/client/index.js");
-    const parts = Array.from({ length: count }, (_, index) => ({ partNumber: index + 1, url: "/nowhere", size: 1 }));
+    const part = { url: "/nowhere", size: 5_000_000 };
+    const parts = Array.from({ length: count }, (_, index) => ({ partNumber: index + 1, ...part }));
     const api = {
         createSession: async () => ({ sessionId: "s", duplicates: [] }),
         registerFiles: async () => ({ results: [{ index: 0, status: 201, file: { fileId: "f", parts } }] }),
-        completeFile: async () => ({}),
+        completeFiles: async () => ({ results: [{ index: 0, status: 200, file: {} }] }),
         finalizeSession: async () => ({}),
     };
     const seen = [];
@@ -441,7 +442,7 @@ def test_a_slow_upload_keeps_its_session_alive(page: Page) -> None:
                     asked.push([session, file, limit]);
                     return { parts: [{ ...part, uploaded: true, etag: "e" }] };
                 },
-                completeFile: async () => ({}),
+                completeFiles: async () => ({ results: [{ index: 0, status: 200, file: {} }] }),
                 finalizeSession: async () => ({}),
             };
             const real = XMLHttpRequest.prototype.send;

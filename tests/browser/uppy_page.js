@@ -8,16 +8,19 @@ import Uppy from "@uppy/core";
 const SESSIONS = "/api/mocs/uploads/sessions";
 
 /**
- * @param {File} file
+ * @param {File | File[]} files
  * @returns the created session, Uppy's own result, and the finalized session
  */
-globalThis.upload = async (file, { pauseAfterParts = 0 } = {}) => {
-  const declared = { category: "instruction", filename: file.name, mimeType: file.type, size: file.size };
-  const created = await post(SESSIONS, { files: [declared] });
+globalThis.upload = async (files, { pauseAfterParts = 0 } = {}) => {
+  const all = [files].flat();
+  const declared = all.map(({ name, type, size }) => {
+    return { category: "instruction", filename: name, mimeType: type, size };
+  });
+  const created = await post(SESSIONS, { files: declared });
 
   const uppy = new Uppy();
   uppy.use(AwsS3, { companionEndpoint: location.origin + created.companionPath, shouldUseMultipart: true });
-  const id = uppy.addFile({ name: file.name, type: file.type, data: file });
+  const [id] = all.map(({ name, type }, index) => uppy.addFile({ name, type, data: all[index] }));
   let parts = 0;
   uppy.on("s3-multipart:part-uploaded", () => {
     if (++parts !== pauseAfterParts) return;

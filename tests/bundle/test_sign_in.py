@@ -12,7 +12,7 @@ from local.stack import PROJECT
 from tests.bundle.translation import Variant, translated
 
 PARAMETERS = {"own": {}, "other": {"JwtIssuer": "https://issuer.test/", "JwtScope": "files", "OidcClientId": "pages"}}
-SIGNED_IN = 16  # routes of upload and speaking sessions, and of users
+SIGNED_IN = 17  # routes of upload and speaking sessions, and of users
 
 
 @cache

@@ -17,6 +17,8 @@ from tests.support.worlds.upload_sessions import (
     UploadSessionsWorld,
     abort,
     complete,
+    complete_files,
+    create,
     delete,
     finalize,
     is_whole,
@@ -59,6 +61,13 @@ def completing(world: UploadSessionsWorld) -> tuple[str, Call]:
     session_id = world.create(FILE)
     sent = world.send(session_id, FILE)
     return session_id, complete(session_id, sent.id, sent.etags)
+
+
+def completing_several(world: UploadSessionsWorld) -> tuple[str, Call]:
+    """One that is there, one that is not: what two at once do has no one order."""
+    session_id = world.create(FILE)
+    sent = world.send(session_id, FILE)
+    return session_id, complete_files(session_id, {sent.id: sent.etags, "unknown": sent.etags})
 
 
 def finalizing(world: UploadSessionsWorld) -> tuple[str, Call]:
@@ -167,6 +176,7 @@ STEPS = {
     "list parts": Step(resuming, ["ListParts", SESSION], {200}, is_registered_once),
     # 400 with the file's URL: the first call was recorded, its answer lost.
     "complete": Step(completing, ["CompleteMultipartUpload", SESSION], {200, 400}, is_sent),
+    "complete files": Step(completing_several, ["CompleteMultipartUpload", "GetObject", SESSION], {200}, is_sent),
     "finalize": Step(finalizing, [SESSION, "GetObject", "GetObject", SESSION], {200}, is_completed),
     # 400: the first call has dropped the liar, so a file is missing now.
     "reject": Step(rejecting, [SESSION, "GetObject", SESSION], {422, 400}, is_active_without_the_liar),
@@ -198,7 +208,9 @@ def test_a_crash_anywhere_loses_nothing(world: UploadSessionsWorld, name: str) -
     world.assert_nothing_is_left_over()
 
 
-@pytest.mark.parametrize("name", ["register", "register batch", "list parts", "complete", "finalize", "reject"])
+@pytest.mark.parametrize(
+    "name", ["register", "register batch", "list parts", "complete", "complete files", "finalize", "reject"]
+)
 def test_a_lost_answer_anywhere_loses_nothing(world: UploadSessionsWorld, name: str) -> None:
     """Postgres or the bucket has done it, and the connection breaks before it says so."""
     step = STEPS[name]
@@ -217,3 +229,14 @@ def ask_again(world: UploadSessionsWorld, step: Step, session_id: str, call: Cal
     assert run.error is None
     assert not step.again or run.status in step.again, run.payload
     assert step.done(world, session_id)
+
+
+def test_a_creation_that_registers_leaves_nothing_behind(world: UploadSessionsWorld) -> None:
+    """Killed anywhere: its client begins another session, and this one ends with all that it has opened."""
+    call = create(FILE, register_first=8)
+    effects = world.run(call).effects
+    assert effects[-2:] == ["CreateMultipartUpload", SESSION]
+    for trap in deaths(effects):
+        assert world.run(call, trap).error is not None
+    assert world.run(call).body["files"][0]["status"] == 201
+    world.assert_nothing_is_left_over()

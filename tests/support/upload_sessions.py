@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -94,6 +95,13 @@ class Session:
     def complete(self, file_id: str, etags: dict[int, str]) -> httpx.Response:
         parts = [{"partNumber": number, "etag": etag} for number, etag in etags.items()]
         return self.http.post(f"{self.path}/files/{file_id}/complete", json={"parts": parts})
+
+    def complete_files(self, files: Sequence[tuple[str, dict[int, str]]]) -> httpx.Response:
+        wanted = [
+            {"fileId": file_id, "parts": [{"partNumber": number, "etag": etag} for number, etag in etags.items()]}
+            for file_id, etags in files
+        ]
+        return self.http.post(f"{self.path}/files/complete", json={"files": wanted})
 
     def finalize(self) -> httpx.Response:
         return self.http.post(f"{self.path}/finalize")

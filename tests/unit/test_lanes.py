@@ -20,14 +20,14 @@ MOST = 4
 SCRIPT = """
 const { Lanes } = await import(process.argv[1] + "/upload-session-parts.js");
 const { InletError } = await import(process.argv[1] + "/errors.js");
-const [most, parts] = JSON.parse(process.argv[2]);
+const [most, parts, size] = JSON.parse(process.argv[2]);
 let now = 0;
 performance.now = () => now;
 const lanes = new Lanes(most);
 const underWay = [];
 const seen = [];
 const settle = () => new Promise((resolve) => setImmediate(resolve));
-const sent = parts.map(() => lanes.use(() => new Promise((...end) => underWay.push(end))).catch(() => {}));
+const sent = parts.map(() => lanes.use(() => new Promise((...end) => underWay.push(end)), size).catch(() => {}));
 for (const took of parts) {
   await settle();
   seen.push(underWay.length);
@@ -44,10 +44,10 @@ console.log(JSON.stringify(seen));
 """
 
 
-def under_way(parts: list[int | str], most: int = MOST) -> list[int]:
-    """Return how many parts are under way just before each ends: after so many milliseconds, cut or refused."""
+def under_way(parts: list[int | str], most: int = MOST, size: int = 5_242_880) -> list[int]:
+    """Return how many parts of a size are under way just before each ends: after so many ms, cut or refused."""
     assert NODE
-    command = [NODE, "--input-type=module", "--eval", SCRIPT, CLIENT.as_uri(), json.dumps([most, parts])]
+    command = [NODE, "--input-type=module", "--eval", SCRIPT, CLIENT.as_uri(), json.dumps([most, parts, size])]
     ran = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30)
     found: list[int] = json.loads(ran.stdout)
     return found
@@ -90,3 +90,16 @@ def test_of_those_cut_together_the_first_one_counts() -> None:
 
 def test_a_refusal_says_nothing_about_the_line() -> None:
     assert under_way(["refused", 100, 100, "refused", 100, 100, 100])[:4] == [1, 1, 2, 3]
+
+
+LIGHT = 100_000
+
+
+def test_six_light_parts_share_a_lane_and_open_no_other() -> None:
+    assert under_way([100] * 12, size=LIGHT) == [6] * 7 + [5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("trouble", ["cut", 7000])
+def test_light_parts_share_none_once_the_line_is_in_trouble(trouble: int | str) -> None:
+    """Those under way are finished; then there is one at a time."""
+    assert under_way([100, trouble, *[100] * 10], size=LIGHT) == [6, 6, 5, 4, 3, 2, 1, 1, 1, 1, 1, 1]

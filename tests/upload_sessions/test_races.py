@@ -19,6 +19,7 @@ from tests.support.worlds.upload_sessions import (
     UploadSessionsWorld,
     abort,
     complete,
+    complete_files,
     create,
     finalize,
     is_whole,
@@ -82,6 +83,27 @@ def test_twenty_complete_one_file(world: UploadSessionsWorld) -> None:
     assert is_whole(world, session_id, file)
     completed = "SELECT count(*) FROM outbox_events WHERE name = 'upload_session_file_completed'"
     assert world.rows.execute(completed).fetchone() == {"count": 1}
+
+
+def test_batches_and_single_calls_complete_the_same_files(world: UploadSessionsWorld) -> None:
+    """Each file has one winner, in a batch or alone; the others are told where it is; each is told of once."""
+    files = [pdf(3000, filename=f"{number}.pdf") for number in range(3)]
+    session_id = world.create(*files)
+    sent = {one.id: one.etags for one in (world.send(session_id, file) for file in files)}
+    batch = complete_files(session_id, sent)
+    runs = at_once(world, [batch] * 5 + [complete(session_id, *one) for one in sent.items()] * 3)
+    answers: dict[str, list[int]] = {file_id: [] for file_id in sent}
+    for run in runs[:5]:
+        for file_id, result in zip(sent, run.body["results"], strict=True):
+            answers[file_id].append(result["status"])
+            assert result["status"] == 200 or "fileUrl" in result["error"]["details"]
+    for file_id, run in zip([*sent] * 3, runs[5:], strict=True):
+        answers[file_id].append(run.status or 0)
+        assert run.status == 200 or "fileUrl" in run.body["details"]
+    assert all(Counter(one) == {200: 1, 400: 7} for one in answers.values())
+    completed = "SELECT count(*) FROM outbox_events WHERE name = 'upload_session_file_completed'"
+    assert world.rows.execute(completed).fetchone() == {"count": 3}
+    assert world.run(finalize(session_id)).status == 200
 
 
 def test_twenty_finalize_one_session(world: UploadSessionsWorld) -> None:
@@ -217,6 +239,28 @@ def test_complete_against_the_end_of_the_session(world: UploadSessionsWorld, poi
     assert completed.status == (200 if recorded else 400), completed.payload
     assert recorded or completed.body["details"]["status"] in ("aborted", "expired")
     assert world.files(session_id) == []
+    world.assert_nothing_is_left_over()
+
+
+@pytest.mark.parametrize("point", range(6))
+@pytest.mark.parametrize("other", ["abort", "finalize"])
+def test_a_batch_against_the_end_of_the_session(world: UploadSessionsWorld, point: int, other: str) -> None:
+    """A file whose row came too late goes with the session; one that is missing lets nobody finalize."""
+    session_id = world.create(FILE)
+    sent = world.send(session_id, FILE)
+    recorded = point == 5
+    with world.held(complete_files(session_id, {sent.id: sent.etags}), point) as held:
+        if other == "abort":
+            assert world.run(abort(session_id)).status == 204
+        else:
+            assert world.run(finalize(session_id)).status == (200 if recorded else 400)
+        [result] = held.release().body["results"]
+    assert result["status"] == (200 if recorded or other == "finalize" else 400), result
+    if other == "abort":
+        assert recorded or result["error"]["details"] == {"status": "aborted"}
+        assert world.files(session_id) == []
+    else:
+        assert world.run(finalize(session_id)).status == 200
     world.assert_nothing_is_left_over()
 
 

@@ -156,6 +156,20 @@ export class Api {
 
   /**
    * @param {string} sessionId
+   * @param {Schemas["FileToComplete"][]} files
+   * @param {Options} [options]
+   * @returns {Promise<Schemas["CompletionResults"]>}
+   */
+  completeFiles(sessionId, files, options) {
+    return this.#requests.json("POST", `${sessionPath(sessionId)}/files/complete`, {
+      body: { files },
+      user: true,
+      ...options,
+    });
+  }
+
+  /**
+   * @param {string} sessionId
    * @param {Options} [options]
    * @returns {Promise<Schemas["FinalizedSession"]>}
    */

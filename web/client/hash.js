@@ -29,8 +29,16 @@ export async function sha256(file) {
  * @returns {Promise<string>}
  */
 export async function digest(file) {
-  const bytes = await crypto.subtle.digest("SHA-256", await file.arrayBuffer());
-  return btoa(String.fromCharCode(...new Uint8Array(bytes)));
+  return digestOf(await file.arrayBuffer());
+}
+
+/**
+ * @param {BufferSource} bytes
+ * @returns {Promise<string>}
+ */
+export async function digestOf(bytes) {
+  const hash = await crypto.subtle.digest("SHA-256", bytes);
+  return btoa(String.fromCharCode(...new Uint8Array(hash)));
 }
 
 /** @returns {Worker | null} null where these modules come from another origin, whose workers a page may not start */

@@ -59,7 +59,7 @@ export interface paths {
         put?: never;
         /**
          * Create an upload session
-         * @description Declare 1 to 50 files, at least one of them an instruction. The answer says in which parts to send them and which the user has sent before: those can be skipped. Register each other file next.
+         * @description Declare 1 to 50 files, at least one of them an instruction. The answer says in which parts to send them and which the user has sent before: those can be skipped. Register each other file next, or let this call register the first of them: `registerFirst` says how many.
          */
         post: operations["create_session"];
         delete?: never;
@@ -230,6 +230,26 @@ export interface paths {
          * @description Registers declared files in one call. Each has a result of its own: some may be refused while others succeed.
          */
         post: operations["register_batch"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/mocs/uploads/sessions/{sessionId}/files/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Complete many files
+         * @description Assembles each file from its parts, in one call. Each has a result of its own: some may be refused while others succeed. A file that storage had no time for answers 500: complete it again.
+         */
+        post: operations["complete_files"];
         delete?: never;
         options?: never;
         head?: never;
@@ -740,6 +760,70 @@ export interface components {
             etag: string;
         };
         /**
+         * BatchError
+         * @description Why a file of a batch was refused, as it would have been alone.
+         */
+        BatchError: {
+            /** Error */
+            error: string;
+            /** Code */
+            code: string;
+            /** Details */
+            details?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /**
+         * CompleteFilesRequest
+         * @description Files to complete in one request, each named once.
+         */
+        CompleteFilesRequest: {
+            /** Files */
+            files: components["schemas"]["FileToComplete"][];
+        };
+        /**
+         * CompletionResult
+         * @description The answer that completing the file at `index` alone would have had.
+         */
+        CompletionResult: {
+            /** Index */
+            index: number;
+            /** Status */
+            status: number;
+            file?: components["schemas"]["CompletedFile"] | null;
+            error?: components["schemas"]["BatchError"] | null;
+        };
+        /**
+         * CompletionResults
+         * @description One result a file, in order.
+         */
+        CompletionResults: {
+            /** Results */
+            results: components["schemas"]["CompletionResult"][];
+        };
+        /**
+         * FileToComplete
+         * @description A registered file, and all its parts in any order.
+         */
+        FileToComplete: {
+            /** Parts */
+            parts: components["schemas"]["CompletedPart"][];
+            /** Fileid */
+            fileId: string;
+        };
+        /**
+         * BatchResult
+         * @description The answer that registering the file at `index` alone would have had.
+         */
+        BatchResult: {
+            /** Index */
+            index: number;
+            /** Status */
+            status: number;
+            file?: components["schemas"]["RegisteredFile"] | null;
+            error?: components["schemas"]["BatchError"] | null;
+        };
+        /**
          * CreatedSession
          * @description A new session: where to register files, in which parts to send them, and until when.
          */
@@ -756,6 +840,11 @@ export interface components {
              * @description `companionEndpoint` for stock Uppy. Secret: it opens this one session without signing in.
              */
             companionPath: string;
+            /**
+             * Files
+             * @description One result for each file that `registerFirst` asked for, by its place in the declaration.
+             */
+            files?: components["schemas"]["BatchResult"][] | null;
         };
         /**
          * DeclaredFile
@@ -789,11 +878,40 @@ export interface components {
             fileUrl: string;
         };
         /**
+         * PartUrl
+         * @description Where to PUT a part. Part `n` begins at byte `(n - 1) × partSizeBytes`.
+         */
+        PartUrl: {
+            /** Partnumber */
+            partNumber: number;
+            /** Url */
+            url: string;
+            /** Size */
+            size: number;
+        };
+        /**
+         * RegisteredFile
+         * @description A registered file: PUT every part, then complete it. `GET …/parts` signs the parts beyond the first 100.
+         */
+        RegisteredFile: {
+            /** Fileid */
+            fileId: string;
+            /** Uploadid */
+            uploadId: string;
+            /** Parts */
+            parts: components["schemas"]["PartUrl"][];
+        };
+        /**
          * SessionRequest
-         * @description All the files that a session may hold.
+         * @description All the files that a session may hold. The first `registerFirst` that need sending are registered at once.
          */
         SessionRequest: {
             files: components["schemas"]["DeclaredFiles"];
+            /**
+             * Registerfirst
+             * @default 0
+             */
+            registerFirst: number;
         };
         /**
          * FinalizedFile
@@ -953,33 +1071,11 @@ export interface components {
             files: components["schemas"]["FileState"][];
         };
         /**
-         * BatchError
-         * @description Why a file of a batch was not registered.
-         */
-        BatchError: {
-            /** Error */
-            error: string;
-            /** Code */
-            code: string;
-        };
-        /**
          * BatchRequest
          * @description Files to register in one request.
          */
         BatchRequest: {
             files: components["schemas"]["DeclaredFiles"];
-        };
-        /**
-         * BatchResult
-         * @description The answer that registering the file at `index` alone would have had.
-         */
-        BatchResult: {
-            /** Index */
-            index: number;
-            /** Status */
-            status: number;
-            file?: components["schemas"]["RegisteredFile"] | null;
-            error?: components["schemas"]["BatchError"] | null;
         };
         /**
          * BatchResults
@@ -988,30 +1084,6 @@ export interface components {
         BatchResults: {
             /** Results */
             results: components["schemas"]["BatchResult"][];
-        };
-        /**
-         * PartUrl
-         * @description Where to PUT a part. Part `n` begins at byte `(n - 1) × partSizeBytes`.
-         */
-        PartUrl: {
-            /** Partnumber */
-            partNumber: number;
-            /** Url */
-            url: string;
-            /** Size */
-            size: number;
-        };
-        /**
-         * RegisteredFile
-         * @description A registered file: PUT every part, then complete it. `GET …/parts` signs the parts beyond the first 100.
-         */
-        RegisteredFile: {
-            /** Fileid */
-            fileId: string;
-            /** Uploadid */
-            uploadId: string;
-            /** Parts */
-            parts: components["schemas"]["PartUrl"][];
         };
         /**
          * RecordingReceived
@@ -2528,6 +2600,116 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BatchResults"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    complete_files: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CompleteFilesRequest"];
+            };
+        };
+        responses: {
+            /** @description Success */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CompletionResults"];
                 };
             };
             /** @description `BAD_REQUEST` */

@@ -12,6 +12,7 @@
  * @property {import("./upload-session-parts.js").Lanes} lanes
  * @property {() => void} onChange
  * @property {() => Promise<void>} register registers the files that have no id
+ * @property {import("./upload-session-completions.js").Completions} completions
  * @property {() => void} onIdentity the session is to be remembered with what is new about the file
  * @property {() => void} onMove bytes are moving
  *
@@ -70,6 +71,11 @@ export class UploadSessionFile {
     return this.state === "done" || this.state === "known";
   }
 
+  /** Whether the bucket has all its parts, and no object yet. */
+  get isSent() {
+    return this.#parts?.every(({ part }) => part.uploaded) ?? false;
+  }
+
   /** @returns {Declared} */
   get declared() {
     const { category, filename, mimeType, size, sha256 } = this;
@@ -116,8 +122,9 @@ export class UploadSessionFile {
    * @param {number} status
    */
   register({ fileId, parts }, status) {
+    const isKnown = this.fileId === fileId && this.#parts !== null;
     this.fileId = fileId;
-    if (status !== 201 || parts.length >= PARTS_A_PAGE) return;
+    if (isKnown || status !== 201 || parts.length >= PARTS_A_PAGE) return;
     this.isStale = false;
     this.#parts = parts.map((part) => begun({ ...part, uploaded: false }));
   }
@@ -131,21 +138,19 @@ export class UploadSessionFile {
   }
 
   /**
-   * Begin to send. A file whose parts are all in the bucket is completed at once.
-   * @returns {Promise<number[]>} the indices of the parts the bucket lacks
+   * Begin to send.
+   * @returns {Promise<{ index: number, size: number }[]>} the parts the bucket lacks
    */
   async begin() {
     this.state = "sending";
     this.error = null;
     this.#connection.onChange();
     if (this.#parts === null) await this.#askOrRegister();
-    const missing = this.#missing();
-    if (missing.length === 0 && !this.isFinished) await this.#complete();
-    return missing;
+    return this.#missing();
   }
 
   /**
-   * Send one part; after the last one, complete the file.
+   * Send one part.
    * @param {number} index
    */
   async sendPart(index) {
@@ -166,7 +171,7 @@ export class UploadSessionFile {
           onProgress: (sent) => this.#move(entry, sent),
           signal: AbortSignal.any([signal, own.signal]),
         },
-        { renew: () => this.#renew(entry), inTurn: (send) => lanes.use(send) },
+        { renew: () => this.#renew(entry), inTurn: (send) => lanes.use(send, entry.part.size) },
       );
       entry.part = { ...entry.part, uploaded: true, etag: etag ?? undefined };
       entry.sent = entry.part.size;
@@ -179,7 +184,6 @@ export class UploadSessionFile {
       rest.removeEventListener("abort", leave);
       this.#count();
     }
-    if (parts.every(({ part }) => part.uploaded)) await this.#complete();
   }
 
   /**
@@ -271,23 +275,23 @@ export class UploadSessionFile {
     }
   }
 
-  /** The indices of the parts the bucket lacks. */
+  /** The parts the bucket lacks. */
   #missing() {
-    return (this.#parts ?? []).flatMap(({ part }, index) => (part.uploaded ? [] : [index]));
+    return (this.#parts ?? []).flatMap(({ part }, index) => (part.uploaded ? [] : [{ index, size: part.size }]));
   }
 
-  async #complete() {
-    if (this.#parts?.some(({ part }) => !part.etag)) {
+  /** All parts are sent: have the bucket make the file of them. */
+  async complete() {
+    while (this.#parts?.some(({ part }) => !part.etag)) {
       // The bucket's CORS rules hide ETags, or an answer was lost: the bucket knows what it has.
       this.isStale = false;
       await this.ask();
-      const [lost] = this.#missing();
-      if (lost !== undefined) return this.sendPart(lost);
+      for (const { index } of this.#missing()) await this.sendPart(index);
     }
     if (this.isFinished) return;
-    const etags = (this.#parts ?? []).map(({ part }) => ({ partNumber: part.partNumber, etag: part.etag ?? "" }));
-    const { api, signal } = this.#connection;
-    const done = await this.#request((sessionId, fileId) => api.completeFile(sessionId, fileId, etags, { signal }));
+    const parts = (this.#parts ?? []).map(({ part }) => ({ partNumber: part.partNumber, etag: part.etag ?? "" }));
+    const { completions, signal } = this.#connection;
+    const done = await this.#request((_, fileId) => completions.complete({ fileId, parts }, signal));
     if (done) this.finish("done");
   }
 

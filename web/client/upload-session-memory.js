@@ -11,7 +11,7 @@
  */
 
 import { read } from "./file-type.js";
-import { digest } from "./hash.js";
+import { digestOf } from "./hash.js";
 import * as storage from "./storage.js";
 
 const KEY = "inlet-upload-sessions";
@@ -46,7 +46,7 @@ export async function sampleOf(file) {
   const middle = Math.floor(file.size / 2);
   const starts = [0, middle, Math.max(0, file.size - SAMPLE_BYTES)];
   const sample = new Blob(starts.map((start) => file.slice(start, start + SAMPLE_BYTES)));
-  return digest(new Blob([await read(sample)]));
+  return digestOf(await read(sample));
 }
 
 /** @returns {RememberedSession[]} newest first, without those that have certainly ended; of the others the API knows */

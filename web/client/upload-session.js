@@ -11,13 +11,15 @@
 import { InletError, isAbort } from "./errors.js";
 import { sha256 } from "./hash.js";
 import { keyOf } from "./keys.js";
+import { Completions, refusal } from "./upload-session-completions.js";
+import { ended, explained, finalize, isOpen } from "./upload-session-ending.js";
 import { UploadSessionFile } from "./upload-session-file.js";
 import { fingerprint, forgetSession, isNamed, rememberSession, sampleOf } from "./upload-session-memory.js";
 import { own, tellWatchers } from "./upload-session-owner.js";
 import { Lanes, sendParts } from "./upload-session-parts.js";
-import { sleep } from "./waiting.js";
 
 const PARALLEL_PARTS = 4;
+const REGISTERED_FIRST = 8; // by the call that creates the session; the others while those are sent
 const PAUSE_MS = 12_000; // for what is nearly sent
 const ALIVE_MS = 240_000; // well within the quarter of an hour after which a session without calls ends
 
@@ -65,6 +67,10 @@ export class UploadSession {
       onChange: () => this.#changed(),
       onMove: () => this.#keepAlive(),
       register: () => this.#register(),
+      completions: new Completions(
+        (files) => api.completeFiles(this.#connection.sessionId, files, { signal: this.#stop.signal }),
+        () => this.items.filter((item) => !item.isFinished).length === this.#connection.completions.size,
+      ),
       onIdentity: () => this.#remember(),
     };
     for (const { file, category, mimeType = file.type } of files) {
@@ -179,17 +185,16 @@ export class UploadSession {
       this.#become("starting");
       await this.#create();
       this.#become("sending");
-      await this.#register();
       await this.#send();
       this.#become("finishing");
-      await this.#finalize();
+      await finalize(this.#api, this.#connection, (error) => this.#reject(error));
       forgetSession(this.#connection.sessionId);
       this.#letGo();
       this.#become("done");
     } catch (error) {
       for (const item of this.items) if (item.state === "sending") item.state = "waiting";
       if (isAbort(error)) return this.#become("paused");
-      this.error = await this.#explained(error);
+      this.error = await explained(error, this.#api, this.sessionId);
       this.#become("failed");
       throw this.error;
     }
@@ -205,14 +210,18 @@ export class UploadSession {
 
   async #send() {
     const stop = this.#stop;
+    const registered = this.#register();
+    const answered = registered.catch(() => {}); // whoever waits for it is told
     /** @type {ReturnType<typeof setTimeout> | undefined} */
     let timer;
     this.#rest.signal.addEventListener("abort", () => {
       timer = setTimeout(() => stop.abort(), PAUSE_MS);
     });
     try {
-      await sendParts(this.items, this.#connection.lanes, { stop, rest: this.#rest.signal });
+      await sendParts(this.items, this.#connection.lanes, { stop, rest: this.#rest.signal, registered });
+      await registered;
     } finally {
+      await answered; // nothing of it may come after this run
       clearTimeout(timer);
     }
   }
@@ -233,19 +242,19 @@ export class UploadSession {
     await this.#sample();
     if (this.#hash) await this.#hashAll();
     const { signal } = this.#stop;
-    const session = { files: this.items.map((item) => item.declared) };
+    const session = { files: this.items.map((item) => item.declared), registerFirst: REGISTERED_FIRST };
     const created = await this.#api.createSession(session, { signal, key: keyOf(this, session) });
     this.#letGo = await own(created.sessionId);
     this.#connection.sessionId = created.sessionId;
     this.#startedAt = new Date().toISOString();
     for (const { index } of created.duplicates) this.items[index]?.finish("known");
-    this.#remember();
+    this.#take(created.files ?? [], this.items);
   }
 
   /** So that a file chosen again is known, whatever its date. */
   async #sample() {
-    for (const item of this.items) {
-      if (!item.file || item.sample) continue;
+    const sample = async (/** @type {UploadSessionFile} */ item) => {
+      if (!item.file || item.sample) return;
       try {
         item.sample = await sampleOf(item.file);
       } catch (error) {
@@ -253,7 +262,8 @@ export class UploadSession {
         item.fail(error);
         throw error;
       }
-    }
+    };
+    await Promise.all(this.items.map(sample));
   }
 
   async #hashAll() {
@@ -274,25 +284,20 @@ export class UploadSession {
     const { sessionId, signal } = this.#connection;
     const declared = unknown.map((item) => item.declared);
     const { results } = await this.#api.registerFiles(sessionId, declared, { signal });
-    for (const { index, file, error, status } of results) {
-      if (file) unknown[index]?.register(file, status);
-      else unknown[index]?.fail(new InletError(error?.code ?? "INTERNAL_ERROR", error?.error ?? "", { status }));
-    }
-    this.#remember();
+    this.#take(results, unknown);
   }
 
-  async #finalize() {
-    const { sessionId, signal } = this.#connection;
-    for (;;) {
-      try {
-        return await this.#api.finalizeSession(sessionId, { signal });
-      } catch (error) {
-        if (!(error instanceof InletError)) throw error;
-        if (error.code === "CONTENT_MISMATCH") this.#reject(error);
-        if (error.status !== 409) throw error;
-        await sleep(error.retryAfterMs ?? 1000, signal); // another tab finalizes; its answer is ours too
-      }
+  /**
+   * Take what registrations answered.
+   * @param {import("./openapi.js").components["schemas"]["BatchResult"][]} results
+   * @param {UploadSessionFile[]} items those asked for
+   */
+  #take(results, items) {
+    for (const { index, file, error, status } of results) {
+      if (file) items[index]?.register(file, status);
+      else items[index]?.fail(refusal(status, error));
     }
+    this.#remember();
   }
 
   /** @param {InletError} error names the files whose bytes are not what was declared */
@@ -318,21 +323,6 @@ export class UploadSession {
     }
   }
 
-  /**
-   * A refusal that may mean that the session has ended is explained by the session itself.
-   * @param {unknown} error
-   * @returns {Promise<unknown>}
-   */
-  async #explained(error) {
-    if (!(error instanceof InletError) || ![400, 404].includes(error.status) || !this.sessionId) return error;
-    try {
-      const { status } = await this.#api.getSession(this.sessionId);
-      return isOpen(status) ? error : ended(status);
-    } catch (another) {
-      return another instanceof InletError && another.status === 404 ? ended("gone") : error;
-    }
-  }
-
   #remember() {
     if (!this.sessionId) return;
     const files = this.items.map(({ declared, fingerprint, sample, isStale, fileId }) => {
@@ -352,9 +342,3 @@ export class UploadSession {
     this.#onChange();
   }
 }
-
-/** @param {import("./openapi.js").components["schemas"]["SessionStatus"]} status */
-const isOpen = (status) => status === "active" || status === "finalizing";
-
-/** @param {string} status */
-const ended = (status) => new InletError("SESSION_ENDED", `The session is ${status}`);

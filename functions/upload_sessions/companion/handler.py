@@ -139,9 +139,9 @@ def companion_complete(session_id: str, token: str, upload_id: str, request: Mul
     signed-in endpoints give its owner a URL to read it.
     """
     session = upload_sessions_table.get_for_companion(session_id, token)
-    slot, file = session.slot_of(upload_id)
+    _, file = session.slot_of(upload_id)
     with suppress(FileAlreadyCompleted):
-        completion.complete(session, slot, file, [(part.part_number, part.etag) for part in request.parts])
+        completion.complete(session, file, [(part.part_number, part.etag) for part in request.parts])
     return CompletedUpload(location=storage.address(file.key), key=file.key)
 
 

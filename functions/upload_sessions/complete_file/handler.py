@@ -22,8 +22,8 @@ def complete_file(session_id: str, file_id: str, request: CompleteRequest) -> Co
     parts decides. A file that is completed already answers 400 with its URL in `details.fileUrl`.
     """
     session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
-    slot, file = session.slot_of(file_id)
-    file_url = completion.complete(session, slot, file, [(part.part_number, part.etag) for part in request.parts])
+    _, file = session.slot_of(file_id)
+    file_url = completion.complete(session, file, request.numbered)
     return CompletedFile(file_id=file.id, file_url=file_url)
 
 

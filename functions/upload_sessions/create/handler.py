@@ -1,14 +1,24 @@
 """POST /api/mocs/uploads/sessions: create an upload session from the declaration of its files."""
 
+from contextlib import suppress
+
 from inlet import api, authentication, downloads, identifiers, limits
 from inlet.answers import Family
 from inlet.authentication import User
-from inlet.errors import FileTooLarge, InstructionMissing, LimitExceeded, UnsupportedType
+from inlet.errors import (
+    FileTooLarge,
+    InstructionMissing,
+    LimitExceeded,
+    UnsupportedType,
+    UploadSessionClosed,
+    UploadSessionNotFound,
+)
 from inlet.limits import Limit
 from inlet.settings import settings
-from inlet.upload_sessions import upload_sessions_table
-from inlet.upload_sessions.messages import CreatedSession, DeclaredFile, Duplicate, SessionRequest
+from inlet.upload_sessions import batches, registration, upload_sessions_table
+from inlet.upload_sessions.messages import BatchResult, CreatedSession, DeclaredFile, Duplicate, SessionRequest
 from inlet.upload_sessions.rules import MB, RULES
+from inlet.upload_sessions.upload_sessions_table import Created
 
 app = api.Resolver(Family.UPLOAD_SESSIONS)
 
@@ -29,7 +39,8 @@ def create_session(session: SessionRequest) -> CreatedSession:
     """Create an upload session.
 
     Declare 1 to 50 files, at least one of them an instruction. The answer says in which parts to send them and which
-    the user has sent before: those can be skipped. Register each other file next.
+    the user has sent before: those can be skipped. Register each other file next, or let this call register the first
+    of them: `registerFirst` says how many.
     """
     user = authentication.current_user(app.event)
     _require_acceptable(session.files)
@@ -53,7 +64,22 @@ def create_session(session: SessionRequest) -> CreatedSession:
             for index, file in created.duplicates.items()
         ],
         companion_path=f"/api/mocs/uploads/sessions/{session_id}/companion/{token}",
+        files=_register(session, session_id, user, created) if session.register_first else None,
     )
+
+
+def _register(session: SessionRequest, session_id: str, user: User, created: Created) -> list[BatchResult] | None:
+    """Register the first files that need sending, as a batch would; none if the session is gone already."""
+    to_send = [index for index in range(len(session.files)) if index not in created.duplicates]
+    first = to_send[: session.register_first]
+    with suppress(UploadSessionNotFound, UploadSessionClosed):
+        opened = upload_sessions_table.get(session_id, user.sub)
+        outcomes = registration.register(opened, [session.files[index].declared for index in first])
+        return [
+            batches.registered(index, outcome, opened.part_size_bytes)
+            for index, outcome in zip(first, outcomes, strict=True)
+        ]
+    return None
 
 
 def _require_acceptable(files: list[DeclaredFile]) -> None:

@@ -1,11 +1,10 @@
 """POST /api/mocs/uploads/sessions/{sessionId}/files/batch: register many declared files, each with its own result."""
 
-from inlet import answers, api, authentication
+from inlet import api, authentication
 from inlet.answers import Family
-from inlet.errors import OF_AN_UPLOAD_SESSION, InletError
-from inlet.upload_sessions import guards, registration, upload_sessions_table
-from inlet.upload_sessions.messages import BatchError, BatchRequest, BatchResult, BatchResults
-from inlet.upload_sessions.registration import Registration
+from inlet.errors import OF_AN_UPLOAD_SESSION
+from inlet.upload_sessions import batches, guards, registration, upload_sessions_table
+from inlet.upload_sessions.messages import BatchRequest, BatchResults
 
 app = api.Resolver(Family.UPLOAD_SESSIONS)
 
@@ -24,17 +23,8 @@ def register_batch(session_id: str, batch: BatchRequest) -> BatchResults:
     session = upload_sessions_table.get(session_id, authentication.current_user(app.event).sub)
     outcomes = registration.register(session, [file.declared for file in batch.files])
     return BatchResults(
-        results=[_result(index, outcome, session.part_size_bytes) for index, outcome in enumerate(outcomes)]
+        results=[batches.registered(index, outcome, session.part_size_bytes) for index, outcome in enumerate(outcomes)]
     )
-
-
-def _result(index: int, outcome: Registration | InletError, part_size_bytes: int) -> BatchResult:
-    """Return the answer that registering this file alone would have had."""
-    if isinstance(outcome, InletError):
-        status, code = answers.status_and_code(type(outcome))
-        message = answers.UNEXPECTED_MESSAGE if status == answers.UNEXPECTED[0] else str(outcome)
-        return BatchResult(index=index, status=status, error=BatchError(error=message, code=code))
-    return BatchResult(index=index, status=201 if outcome.is_new else 200, file=outcome.reply(part_size_bytes))
 
 
 lambda_handler = app.lambda_handler

@@ -44,7 +44,7 @@ WITH deleted AS (
                 ELSE now() + make_interval(secs => {STILL_WRITING_SECONDS}) END AS writable_until
       FROM deleted JOIN jsonb_to_recordset(%(objects)s::jsonb) AS object (upload_id text, key text)
         ON object.upload_id = deleted.id
-), {object_deletions_table.noted("objects")}, {outbox_table.record_each("deleted", "upload_id")}
+), {object_deletions_table.noted("objects")}, {outbox_table.record_each("deleted", named_by="upload_id")}
 , {notifications_table.record("image_job.deleted", "deleted", status="'deleted'")}
 SELECT id FROM deleted
 """

@@ -3,9 +3,10 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from inlet import analytics, database, outbox_table
+from inlet.analytics import Event
 from inlet.errors import UploadSessionClosed
 from inlet.upload_sessions import upload_sessions_table
 from inlet.upload_sessions.rows import SessionFile, Slot, UploadSession
@@ -45,17 +46,22 @@ SELECT session.seconds_left, (SELECT coalesce(jsonb_agg(to_jsonb(registered)), '
 """
 
 _COMPLETE = f"""
-WITH {_SESSION}, completed AS (
-    UPDATE upload_session_files AS file SET status = 'completed', etag = %(etag)s, completed_at = now() FROM session
-     WHERE file.id = %(file_id)s AND file.session_id = session.id AND file.status = 'registered'
-    RETURNING file.id
+WITH {_SESSION}, assembled AS (
+    SELECT file.* FROM jsonb_to_recordset(%(files)s::jsonb) AS file (id uuid, etag text, verified boolean, parts jsonb)
+), completed AS (
+    UPDATE upload_session_files AS file
+       SET status = 'completed', etag = assembled.etag, completed_at = now(),
+           verified_at = CASE WHEN assembled.verified THEN now() END
+      FROM session, assembled
+     WHERE file.id = assembled.id AND file.session_id = session.id AND file.status = 'registered'
+    RETURNING file.id, assembled.parts
 ), parts AS (
     INSERT INTO upload_session_parts AS part (file_id, part_number, etag, size)
     SELECT completed.id, seen.number, seen.etag, seen.size
-      FROM completed, jsonb_to_recordset(%(parts)s::jsonb) AS seen (number integer, etag text, size bigint)
+      FROM completed, jsonb_to_recordset(completed.parts) AS seen (number integer, etag text, size bigint)
     ON CONFLICT (file_id, part_number) DO UPDATE SET etag = excluded.etag, size = excluded.size
-), {outbox_table.record("completed")}
-SELECT EXISTS (SELECT FROM completed) AS completed FROM session
+), {outbox_table.record_each("completed", named_by="file_id")}
+SELECT (SELECT coalesce(jsonb_agg(id), '[]') FROM completed) AS completed FROM session
 """
 
 _SEEN = f"""
@@ -92,6 +98,37 @@ class OpenedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class AssembledFile:
+    """A file whose object is in the bucket, with the object's ETag and those of its parts by number.
+
+    `verified`: it has been looked into and is as declared.
+    """
+
+    slot: Slot
+    file: SessionFile
+    etag: str
+    parts: Mapping[int, str]
+    verified: bool = False
+
+    def row(self, part_bytes: int) -> dict[str, Any]:
+        """Return what the tables get to know."""
+        sizes = dict(self.slot.parts(part_bytes, first=1, limit=len(self.parts)))
+        parts = [{"number": number, "etag": etag, "size": sizes[number]} for number, etag in self.parts.items()]
+        return {"id": self.file.id, "etag": self.etag, "verified": self.verified, "parts": parts}
+
+    def event(self, session: UploadSession) -> Event:
+        """Return the event of its completion."""
+        return analytics.upload_session_file_completed(
+            session.id,
+            session.user_id,
+            self.file.id,
+            category=self.slot.declared.category,
+            file_size=self.slot.declared.size,
+            file_type=self.slot.declared.mime_type,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """The registrations that stand, by position, and how many seconds the session has left."""
 
@@ -117,33 +154,21 @@ def register(session: UploadSession, opened: Sequence[OpenedFile]) -> Standing:
     return Standing(row["seconds_left"], standing)
 
 
-def complete(session: UploadSession, slot: Slot, file: SessionFile, etag: str, parts: Mapping[int, str]) -> bool:
-    """Record that the file's object is there. `parts` are ETags by part number.
+def complete(session: UploadSession, assembled: Sequence[AssembledFile]) -> set[str]:
+    """Record that the files' objects are there. Return the ids of those that this call has completed.
 
-    Of racing callers one wins; the others get False: the file no longer awaits parts. Raises `UploadSessionClosed` when
+    Of racing callers one completes a file; for the others it no longer awaits parts. Raises `UploadSessionClosed` when
     the session has ended meanwhile.
     """
-    event = analytics.upload_session_file_completed(
-        session.id,
-        session.user_id,
-        file.id,
-        category=slot.declared.category,
-        file_size=slot.declared.size,
-        file_type=slot.declared.mime_type,
-    )
-    sizes = dict(slot.parts(session.part_size_bytes, first=1, limit=len(parts)))
-    seen = [{"number": number, "etag": part_etag, "size": sizes[number]} for number, part_etag in parts.items()]
     parameters = {
         "session_id": session.id,
-        "file_id": file.id,
-        "etag": etag,
-        "parts": json.dumps(seen),
-        "events": outbox_table.parameter(event),
+        "files": json.dumps([one.row(session.part_size_bytes) for one in assembled]),
+        "events": outbox_table.parameter(*(one.event(session) for one in assembled)),
     }
     row = database.fetch_one(_COMPLETE, parameters)
     if row is None:
         raise _closed(session)
-    return bool(row["completed"])
+    return set(row["completed"])
 
 
 def seen(session: UploadSession, file: SessionFile, parts: Iterable["UploadedPart"]) -> int | None:

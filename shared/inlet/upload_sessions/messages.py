@@ -1,8 +1,8 @@
 """Requests and replies of upload sessions."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, field_validator
 
 from inlet.messages import Model, Sha256, Timestamp
 from inlet.upload_sessions.rows import Declared, SessionStatus
@@ -31,9 +31,10 @@ type DeclaredFiles = Annotated[list[DeclaredFile], Field(min_length=1, max_lengt
 
 
 class SessionRequest(Model):
-    """All the files that a session may hold."""
+    """All the files that a session may hold. The first `registerFirst` that need sending are registered at once."""
 
     files: DeclaredFiles
+    register_first: Annotated[int, Field(strict=True, ge=0, le=RULES.registered_at_once)] = 0
 
 
 class BatchRequest(Model):
@@ -48,19 +49,6 @@ class Duplicate(Model):
     index: int
     file_id: str
     file_url: str
-
-
-class CreatedSession(Model):
-    """A new session: where to register files, in which parts to send them, and until when."""
-
-    session_id: str
-    part_size_bytes: int
-    expires_at: Timestamp
-    duplicates: list[Duplicate]
-    companion_path: Annotated[
-        str,
-        Field(description="`companionEndpoint` for stock Uppy. Secret: it opens this one session without signing in."),
-    ]
 
 
 class PartUrl(Model):
@@ -80,10 +68,11 @@ class RegisteredFile(Model):
 
 
 class BatchError(Model):
-    """Why a file of a batch was not registered."""
+    """Why a file of a batch was refused, as it would have been alone."""
 
     error: str
     code: str
+    details: Annotated[dict[str, Any] | None, Absent] = None
 
 
 class BatchResult(Model):
@@ -99,6 +88,26 @@ class BatchResults(Model):
     """One result a file, in order."""
 
     results: list[BatchResult]
+
+
+class CreatedSession(Model):
+    """A new session: where to register files, in which parts to send them, and until when."""
+
+    session_id: str
+    part_size_bytes: int
+    expires_at: Timestamp
+    duplicates: list[Duplicate]
+    companion_path: Annotated[
+        str,
+        Field(description="`companionEndpoint` for stock Uppy. Secret: it opens this one session without signing in."),
+    ]
+    files: Annotated[
+        list[BatchResult] | None,
+        Field(
+            description="One result for each file that `registerFirst` asked for, by its place in the declaration.",
+            exclude_if=lambda value: value is None,
+        ),
+    ] = None
 
 
 class PartState(PartUrl):
@@ -126,12 +135,51 @@ class CompleteRequest(Model):
 
     parts: Annotated[list[CompletedPart], Field(min_length=1, max_length=RULES.max_parts)]
 
+    @property
+    def numbered(self) -> list[tuple[int, str]]:
+        """The same without pydantic."""
+        return [(part.part_number, part.etag) for part in self.parts]
+
 
 class CompletedFile(Model):
     """A completed file. `fileUrl` is valid 15 minutes; `GET /api/mocs/uploads/sessions/{sessionId}` has a fresh one."""
 
     file_id: str
     file_url: str
+
+
+class FileToComplete(CompleteRequest):
+    """A registered file, and all its parts in any order."""
+
+    file_id: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(str.lower)]
+
+
+class CompleteFilesRequest(Model):
+    """Files to complete in one request, each named once."""
+
+    files: Annotated[list[FileToComplete], Field(min_length=1, max_length=RULES.max_files)]
+
+    @field_validator("files")
+    @classmethod
+    def _each_once(cls, files: list[FileToComplete]) -> list[FileToComplete]:
+        if len({file.file_id for file in files}) < len(files):
+            raise ValueError("Name each file once.")
+        return files
+
+
+class CompletionResult(Model):
+    """The answer that completing the file at `index` alone would have had."""
+
+    index: int
+    status: int
+    file: Annotated[CompletedFile | None, Absent] = None
+    error: Annotated[BatchError | None, Absent] = None
+
+
+class CompletionResults(Model):
+    """One result a file, in order."""
+
+    results: list[CompletionResult]
 
 
 class FileState(Model):

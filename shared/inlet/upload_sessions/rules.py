@@ -20,6 +20,8 @@ class UploadSessionRules:
     categories: dict[str, Category]
     required_category: str
     max_files: int
+    registered_at_once: int
+    """How many files a session's creation may register: as many as it opens at the same time."""
 
     idle_seconds: int
     """How long a session lives after its last accepted call."""
@@ -31,6 +33,8 @@ class UploadSessionRules:
     """How long a finalizer counts as alive: longer than its function may run."""
     finalize_reserve_seconds: int
     """How long before its function's end a finalizer begins no further file: the last one and the commit take less."""
+    complete_reserve_seconds: int
+    """How long before its function's end a batch begins to complete no further file: the bucket may take so long."""
     purge_grace_seconds: int
     """How long after a session's end a call or a PUT begun before it may still leave something in the bucket."""
 
@@ -60,11 +64,13 @@ RULES = UploadSessionRules(
     },
     required_category="instruction",
     max_files=50,
+    registered_at_once=8,
     idle_seconds=15 * 60,
     max_age_seconds=24 * 60 * 60,
     part_url_seconds=10 * 60,
     finalize_lease_seconds=60,
     finalize_reserve_seconds=14,
+    complete_reserve_seconds=18,
     purge_grace_seconds=20 * 60,
     ended_days=30,
     companion_grace_seconds=5 * 60,

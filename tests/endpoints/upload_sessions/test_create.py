@@ -22,6 +22,7 @@ from tests.support.upload_sessions import (
     parts_list,
     pdf,
     png,
+    put_parts,
     refused,
     session_row,
 )
@@ -193,3 +194,31 @@ def test_another_users_file_is_no_duplicate(http: httpx.Client, rows: Rows) -> N
     rows.execute("UPDATE upload_session_declarations SET user_id = 'other' WHERE session_id = %s", (theirs.id,))
     give_away(rows, theirs)
     assert declare(http, file).json()["duplicates"] == []
+
+
+def test_the_first_that_need_sending_are_registered_at_once(http: httpx.Client, rows: Rows) -> None:
+    """As a batch would have done it; a file sent before is none of them."""
+    content = pdf().content
+    known = File(content, filename="known.pdf", sha256=digest(content))
+    earlier = create(http, known)
+    earlier.send(known)
+    assert earlier.finalize().status_code == 200
+
+    fresh = [pdf(filename="twin.pdf"), pdf(filename="twin.pdf"), png(), parts_list()]
+    body = {"files": [file.declared for file in (known, *fresh)], "registerFirst": 3}
+    answer = http.post(SESSIONS, json=body).raise_for_status().json()
+    assert [(one["index"], one["status"]) for one in answer["files"]] == [(1, 201), (2, 201), (3, 201)]
+    session = Session(http, answer["sessionId"])
+    for one, file in zip(answer["files"], fresh, strict=False):
+        etags = put_parts(one["file"]["parts"], file)
+        assert session.complete(one["file"]["fileId"], etags).status_code == 200
+    session.send(fresh[-1])
+    finalized = session.finalize().raise_for_status().json()["files"]
+    assert [httpx.get(file["fileUrl"]).content for file in finalized] == [content, *(file.content for file in fresh)]
+    assert [row["position"] for row in file_rows(rows, session)] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("count", [-1, 9, 1.5, "3"])
+def test_how_many_are_registered_at_once_has_bounds(http: httpx.Client, count: Any) -> None:
+    response = http.post(SESSIONS, json={"files": [pdf().declared], "registerFirst": count})
+    assert refused(response, 422, "VALIDATION_ERROR")["fields"][0]["field"] == "registerFirst"

@@ -25,9 +25,10 @@ class Call:
 SWEEP = Call("OperationsSweepFunction", {})
 
 
-def create(*files: File, user: str = USER) -> Call:
+def create(*files: File, user: str = USER, register_first: int = 0) -> Call:
     """POST …/sessions."""
-    return _call("Create", "POST", SESSIONS, {}, {"files": [file.declared for file in files]}, user)
+    body = {"files": [file.declared for file in files], "registerFirst": register_first}
+    return _call("Create", "POST", SESSIONS, {}, body, user)
 
 
 def register(session_id: str, file: File, user: str = USER) -> Call:
@@ -50,6 +51,15 @@ def complete(session_id: str, file_id: str, etags: dict[int, str], user: str = U
     """POST …/complete."""
     body = {"parts": [{"partNumber": number, "etag": etag} for number, etag in etags.items()]}
     return _call("CompleteFile", "POST", "/complete", {"sessionId": session_id, "fileId": file_id}, body, user)
+
+
+def complete_files(session_id: str, files: dict[str, dict[int, str]], user: str = USER) -> Call:
+    """POST …/files/complete."""
+    wanted = [
+        {"fileId": file_id, "parts": [{"partNumber": number, "etag": etag} for number, etag in etags.items()]}
+        for file_id, etags in files.items()
+    ]
+    return _call("CompleteFiles", "POST", "/files/complete", {"sessionId": session_id}, {"files": wanted}, user)
 
 
 def finalize(session_id: str, user: str = USER) -> Call:
