@@ -44,7 +44,10 @@ class BuildRefused(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class PackagedFunction:
-    """One function of a build: its folder, its layers' in the template's order, its environment variables' names."""
+    """One function of a build: its folder, its layers' in the template's order, its environment variables' names.
+
+    Of layers that a condition chooses from, each is there.
+    """
 
     logical_id: str
     directory: Path
@@ -76,7 +79,8 @@ def packaged_functions(directory: Path) -> Iterator[PackagedFunction]:
                 variables=frozenset(_variables(common)) | frozenset(_variables(own)),
                 layers=tuple(
                     (directory / template["Resources"][layer["Ref"]]["Properties"]["ContentUri"]).resolve()
-                    for layer in layers
+                    for one in layers
+                    for layer in one.get("Fn::If", [None, one])[1:]
                 ),
             )
 

@@ -484,6 +484,14 @@ LAYERS = {
     "MigrationsLayer": set[str](),
     "WebLayer": set[str](),
 }
+
+
+def layers_of(properties: dict[str, Any]) -> list[str]:
+    """A function's layers; of those that a condition chooses from, each."""
+    named = properties.get("Layers", [])
+    return [layer["Ref"] for one in named for layer in one.get("Fn::If", [None, one])[1:]]
+
+
 MUST_NOT_IMPORT = {
     "ImageJobsStatusFunction": {"boto3", "botocore.client", "pydantic", "cryptography", "cuid2"},
     "ImageStagesFailFunction": {"boto3", "botocore.client", "pydantic"},
@@ -496,12 +504,12 @@ ONLY_IN_THEIR_OWN_FUNCTION = {"posthog", "requests", "google.genai", "PIL", "sta
 class TestLayers:
     def test_all_are_used_and_known(self) -> None:
         declared = {name for name, r in RESOURCES.items() if r["Type"] == "AWS::Serverless::LayerVersion"}
-        used = {layer["Ref"] for p in [SHARED_PROPERTIES, *FUNCTIONS.values()] for layer in p.get("Layers", [])}
+        used = {layer for properties in [SHARED_PROPERTIES, *FUNCTIONS.values()] for layer in layers_of(properties)}
         assert declared == used == LAYERS.keys()
 
     @pytest.mark.parametrize("name", FUNCTIONS)
     def test_a_function_has_the_layers_of_what_it_imports(self, name: str) -> None:
-        layers = {layer["Ref"] for layer in SHARED_PROPERTIES["Layers"] + FUNCTIONS[name].get("Layers", [])}
+        layers = {*layers_of(SHARED_PROPERTIES), *layers_of(FUNCTIONS[name])}
         trees = [source.Module("handler", handler(name)).tree]
         trees += [source.shared_module(module).tree for module in source.imported_modules(handler(name))]
         imported = set[str]().union(*map(source.third_party, trees)) - sys.stdlib_module_names
