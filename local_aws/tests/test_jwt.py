@@ -93,8 +93,8 @@ def test_client_id_stands_in_for_a_missing_audience(guarded: httpx.Client, issue
     [
         {"exp": int(time.time()) - 1},
         {"exp": None},
-        {"nbf": int(time.time()) + 600},
-        {"iat": int(time.time()) + 600},
+        {"nbf": int(time.time()) + 86_400},
+        {"iat": int(time.time()) + 86_400},
         {"iss": "https://issuer.example.com"},
         {"iss": None},
         {"aud": "somebody"},

@@ -168,6 +168,7 @@ SWEPT = [
         "DELETE FROM rate_limits",
         "DELETE FROM idempotency_keys",
         "DELETE FROM outbox_events",
+        "DELETE FROM notifications",
     ),
 ]
 STEPS = {

@@ -42,7 +42,7 @@ def test_exactly_what_is_due_goes(world: UsersWorld) -> None:
     assert left(world) == ({young}, set())
     world.sweep()
     assert world.accounted_for()[0] == world.objects().keys()
-    assert world.mentions(old) == ["outbox_events"], "not even a tombstone: nothing could still come"
+    assert world.mentions(old) == ["notifications", "outbox_events"], "not even a tombstone: nothing could still come"
     world.pass_time(4 * DAY)
     world.sweep()
     world.assert_nothing_is_left_over()
