@@ -31,14 +31,6 @@ export function clock(seconds) {
 
 /**
  * @param {string} moment ISO 8601
- * @returns {string} the day alone
- */
-export function day(moment) {
-  return new Date(moment).toLocaleDateString([], { dateStyle: "medium" });
-}
-
-/**
- * @param {string} moment ISO 8601
  * @returns {string} in the reader's own time and language
  */
 export function date(moment) {
