@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -210,7 +210,7 @@ def test_a_last_file_that_is_refused_is_not_lost(page: Page, traffic: Traffic, s
     garbled: list[str] = []
 
     def garble_once(route: Route) -> None:
-        body = route.request.post_data_json
+        body: Any = route.request.post_data_json
         if not garbled:
             part = body["files"][0]["parts"][0]
             garbled.append(part["etag"])

@@ -99,8 +99,9 @@ class Session:
     def complete_files(self, files: Sequence[tuple[str, dict[int, str]]]) -> httpx.Response:
         return self.http.post(f"{self.path}/files/complete", json=to_complete(files))
 
-    def finalize(self, files: Sequence[tuple[str, dict[int, str]]] = (), **headers: str) -> httpx.Response:
+    def finalize(self, files: Sequence[tuple[str, dict[int, str]]] = (), *, key: str | None = None) -> httpx.Response:
         """Without files, without a body."""
+        headers = {"Idempotency-Key": key} if key else {}
         return self.http.post(f"{self.path}/finalize", json=to_complete(files) if files else None, headers=headers)
 
     def abort(self) -> httpx.Response:

@@ -64,13 +64,13 @@ def test_the_last_files_are_completed_by_finalizing(http: httpx.Client, rows: Ro
     session = create(http, *files)
     first = session.send(files[0])["fileId"]
     last = [sent(session, file) for file in files[1:]]
-    key = {"Idempotency-Key": "finalize-once-and-for-all"}
-    finalized = session.finalize(last, **key)
+    key = "finalize-once-and-for-all"
+    finalized = session.finalize(last, key=key)
     assert finalized.status_code == 200, finalized.text
     assert [file["fileId"] for file in finalized.json()["files"]] == [first, *(file_id for file_id, _ in last)]
     assert [httpx.get(file["fileUrl"]).content for file in finalized.json()["files"]] == [one.content for one in files]
-    assert session.finalize(last, **key).json() == finalized.json()
-    refused(session.finalize(**key), 422, "IDEMPOTENCY_MISMATCH")
+    assert session.finalize(last, key=key).json() == finalized.json()
+    refused(session.finalize(key=key), 422, "IDEMPOTENCY_MISMATCH")
     for again in (session.finalize(last), session.finalize()):
         assert [file["fileId"] for file in again.json()["files"]] == [first, *(file_id for file_id, _ in last)]
     assert Counter(name for name, _, _ in events(rows, session)) == {
@@ -123,7 +123,8 @@ def test_naming_the_last_files_opens_nothing_else(http: httpx.Client, rows: Rows
     file = pdf()
     session = create(http, file)
     last = sent(session, file)
-    for nothing in ({}, {"files": []}, None):
+    nothings: list[dict[str, list[str]] | None] = [{}, {"files": []}, None]
+    for nothing in nothings:
         response = http.post(f"{session.path}/finalize", json=nothing)
         assert refused(response, 400, "BAD_REQUEST")["files"] == [{"index": 0, "filename": file.filename}]
     refused(session.finalize([last, last]), 422, "VALIDATION_ERROR")
