@@ -1,12 +1,13 @@
 """Many files in a real browser: sent in parts, paused, continued after a reload, and whatever goes wrong on the way."""
 
 import hashlib
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -195,13 +196,34 @@ MANY = """async (count) => {
 
 
 def test_many_small_files_take_few_calls(page: Page, traffic: Traffic) -> None:
-    """What is sent within a moment is completed together: with a moment that never ends, all of it."""
+    """What is sent within a moment is completed together, the last by the call that finalizes: here, all of it."""
     page.goto("/files")
     assert page.evaluate(MANY, 40)
     calls = [request.url.rpartition("/")[2] for request in traffic.calls("/api/mocs/", "POST")]
-    assert calls == ["sessions", "batch", "complete", "finalize"]
+    assert calls == ["sessions", "batch", "finalize"]
     assert len(put_parts(traffic)) == 40
     assert traffic.calls("/api/mocs/", "GET") == []
+
+
+def test_a_last_file_that_is_refused_is_not_lost(page: Page, traffic: Traffic, small: list[Path]) -> None:
+    """The call that finalizes names an ETag that is not the bucket's: pressing again sends no byte anew."""
+    garbled: list[str] = []
+
+    def garble_once(route: Route) -> None:
+        body: Any = route.request.post_data_json
+        if not garbled:
+            part = body["files"][0]["parts"][0]
+            garbled.append(part["etag"])
+            part["etag"] = "0123456789abcdef0123456789abcdef"
+        route.continue_(post_data=json.dumps(body))
+
+    page.route("**/finalize", garble_once)
+    choose(page, *small)
+    page.get_by_role("button", name="Send 3 files").click()
+    page.get_by_role("button", name="Try again").click()
+    expect_arrived(page)
+    assert garbled
+    assert set(put_parts(traffic).values()) == {1}
 
 
 def test_files_are_completed_while_another_is_sent(page: Page, stack: LocalStack, small: list[Path]) -> None:

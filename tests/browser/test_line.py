@@ -357,7 +357,6 @@ PARTS_UNDER_WAY = """async (count) => {
     const api = {
         createSession: async () => ({ sessionId: "s", duplicates: [] }),
         registerFiles: async () => ({ results: [{ index: 0, status: 201, file: { fileId: "f", parts } }] }),
-        completeFiles: async () => ({ results: [{ index: 0, status: 200, file: {} }] }),
         finalizeSession: async () => ({}),
     };
     const seen = [];
@@ -442,8 +441,7 @@ def test_a_slow_upload_keeps_its_session_alive(page: Page) -> None:
                     asked.push([session, file, limit]);
                     return { parts: [{ ...part, uploaded: true, etag: "e" }] };
                 },
-                completeFiles: async () => ({ results: [{ index: 0, status: 200, file: {} }] }),
-                finalizeSession: async () => ({}),
+                        finalizeSession: async () => ({}),
             };
             const real = XMLHttpRequest.prototype.send;
             XMLHttpRequest.prototype.send = function () {

@@ -77,6 +77,14 @@ def finalizing(world: UploadSessionsWorld) -> tuple[str, Call]:
     return session_id, finalize(session_id)
 
 
+def finalizing_the_last(world: UploadSessionsWorld) -> tuple[str, Call]:
+    """One file is completed before; the other is completed by the call that finalizes."""
+    session_id = world.create(FILE, DIGESTED)
+    world.complete(session_id, DIGESTED)
+    sent = world.send(session_id, FILE)
+    return session_id, finalize(session_id, files={sent.id: sent.etags})
+
+
 def rejecting(world: UploadSessionsWorld) -> tuple[str, Call]:
     lie = File(b"no PDF at all")
     session_id = world.create(lie)
@@ -179,6 +187,12 @@ STEPS = {
     "complete": Step(completing, ["CompleteMultipartUpload", SESSION], {200, 400}, is_sent),
     "complete files": Step(completing_several, ["CompleteMultipartUpload", "GetObject", SESSION], {200}, is_sent),
     "finalize": Step(finalizing, [SESSION, "GetObject", "GetObject", SESSION], {200}, is_completed),
+    "finalize the last": Step(
+        finalizing_the_last,
+        ["CompleteMultipartUpload", "GetObject", SESSION, SESSION, "GetObject", SESSION],
+        {200},
+        is_completed,
+    ),
     # 400: the first call has dropped the liar, so a file is missing now.
     "reject": Step(rejecting, [SESSION, "GetObject", SESSION], {422, 400}, is_active_without_the_liar),
     "abort": Step(aborting, [SESSION, *PURGE], {204}, is_gone("aborted")),
@@ -210,7 +224,11 @@ def test_a_crash_anywhere_loses_nothing(world: UploadSessionsWorld, name: str) -
 
 
 @pytest.mark.parametrize(
-    "name", ["register", "register batch", "list parts", "complete", "complete files", "finalize", "reject"]
+    "name",
+    [
+        *("register", "register batch", "list parts", "complete", "complete files"),
+        *("finalize", "finalize the last", "reject"),
+    ],
 )
 def test_a_lost_answer_anywhere_loses_nothing(world: UploadSessionsWorld, name: str) -> None:
     """Postgres or the bucket has done it, and the connection breaks before it says so."""

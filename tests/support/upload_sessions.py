@@ -97,14 +97,12 @@ class Session:
         return self.http.post(f"{self.path}/files/{file_id}/complete", json={"parts": parts})
 
     def complete_files(self, files: Sequence[tuple[str, dict[int, str]]]) -> httpx.Response:
-        wanted = [
-            {"fileId": file_id, "parts": [{"partNumber": number, "etag": etag} for number, etag in etags.items()]}
-            for file_id, etags in files
-        ]
-        return self.http.post(f"{self.path}/files/complete", json={"files": wanted})
+        return self.http.post(f"{self.path}/files/complete", json=to_complete(files))
 
-    def finalize(self) -> httpx.Response:
-        return self.http.post(f"{self.path}/finalize")
+    def finalize(self, files: Sequence[tuple[str, dict[int, str]]] = (), *, key: str | None = None) -> httpx.Response:
+        """Without files, without a body."""
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.http.post(f"{self.path}/finalize", json=to_complete(files) if files else None, headers=headers)
 
     def abort(self) -> httpx.Response:
         return self.http.delete(self.path)
@@ -115,6 +113,16 @@ class Session:
         etags = put_parts(registered["parts"], file)
         completed: dict[str, Any] = self.complete(registered["fileId"], etags).raise_for_status().json()
         return completed
+
+
+def to_complete(files: Sequence[tuple[str, dict[int, str]]]) -> dict[str, Any]:
+    """A body that names files with the ETags of their parts."""
+    return {
+        "files": [
+            {"fileId": file_id, "parts": [{"partNumber": number, "etag": etag} for number, etag in etags.items()]}
+            for file_id, etags in files
+        ]
+    }
 
 
 def create(http: httpx.Client, *files: File) -> Session:

@@ -122,6 +122,21 @@ def test_twenty_finalize_one_session(world: UploadSessionsWorld) -> None:
     assert world.run(finalize(session_id)).status == 200
 
 
+def test_ten_finalize_with_the_last_files(world: UploadSessionsWorld) -> None:
+    """Each file is completed once, and so is the session; nobody is told that something is missing."""
+    files = [pdf(3000, filename=f"{number}.pdf") for number in range(3)]
+    session_id = world.create(*files)
+    sent = {one.id: one.etags for one in (world.send(session_id, file) for file in files)}
+    runs = at_once(world, [finalize(session_id, files=sent)] * 10)
+    assert statuses(runs).keys() <= {200, 409}
+    assert world.run(finalize(session_id, files=sent)).status == 200
+    counted = "SELECT name, count(*) FROM outbox_events WHERE name LIKE 'upload_session_%%completed' GROUP BY name"
+    assert {row["name"]: row["count"] for row in world.rows.execute(counted)} == {
+        "upload_session_file_completed": 3,
+        "upload_session_completed": 1,
+    }
+
+
 def test_fifty_creates_against_the_daily_limit(world: UploadSessionsWorld) -> None:
     """Exactly the limit gets through; the others are told when, and nothing is written for them."""
     runs = at_once(world, [create(FILE)] * 50)
@@ -261,6 +276,44 @@ def test_a_batch_against_the_end_of_the_session(world: UploadSessionsWorld, poin
         assert world.files(session_id) == []
     else:
         assert world.run(finalize(session_id)).status == 200
+    world.assert_nothing_is_left_over()
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        # Before and after it is assembled, after it is entered, under the lease, after the end.
+        ("abort", [204, 204, 204, 409, 409]),
+        ("complete", [200, 200, 400, 400, 400]),
+        ("finalize", [400, 400, 200, 409, 200]),
+        ("the same", [200, 200, 200, 409, 200]),
+    ],
+)
+def test_finalizing_the_last_file_against_others(world: UploadSessionsWorld, other: str, expected: list[int]) -> None:
+    """Whoever passes it anywhere, the session is completed, or aborted by one who was told so."""
+    answers = []
+    for point in (0, 1, 5, 7, 9):
+        session_id = world.create(FILE)
+        sent = world.send(session_id, FILE)
+        last = finalize(session_id, files={sent.id: sent.etags})
+        others = {
+            "abort": abort(session_id),
+            "complete": complete(session_id, sent.id, sent.etags),
+            "finalize": finalize(session_id),
+            "the same": last,
+        }
+        with world.held(last, point) as held:
+            answers.append(world.run(others[other]).status)
+            finalized = held.release()
+        if answers[-1] == 204:
+            assert (finalized.status, finalized.body["details"]) == (400, {"status": "aborted"})
+        else:
+            assert finalized.status == 200, (point, finalized.payload)
+            assert is_whole(world, session_id, FILE)
+            assert world.run(last).status == 200
+    assert answers == expected
+    completed = "SELECT count(*) FROM outbox_events WHERE name = 'upload_session_completed'"
+    assert world.rows.execute(completed).fetchone() == {"count": 5 - answers.count(204)}
     world.assert_nothing_is_left_over()
 
 

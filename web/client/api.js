@@ -170,11 +170,16 @@ export class Api {
 
   /**
    * @param {string} sessionId
+   * @param {Schemas["FileToComplete"][]} files to complete first
    * @param {Options} [options]
    * @returns {Promise<Schemas["FinalizedSession"]>}
    */
-  finalizeSession(sessionId, options) {
-    return this.#requests.json("POST", `${sessionPath(sessionId)}/finalize`, { user: true, ...options });
+  finalizeSession(sessionId, files, options) {
+    return this.#requests.json("POST", `${sessionPath(sessionId)}/finalize`, {
+      body: { files },
+      user: true,
+      ...options,
+    });
   }
 
   /**

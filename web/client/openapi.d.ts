@@ -307,7 +307,7 @@ export interface paths {
         put?: never;
         /**
          * Finalize an upload session
-         * @description Verifies that every declared file is completed and is what its MIME type says, and completes the session. May be repeated: a completed session answers the same again. Answers 409 while another call finalizes, or when verification needs another call: retry. A file that is not as declared is rejected (422) and may be registered again.
+         * @description Completes the files that the body names, if any: the last ones. Verifies that every declared file is completed and is what its MIME type says, and completes the session. May be repeated: a completed session answers the same again. Answers 409 while another call finalizes, or when verification needs another call: retry. A file that is not as declared is rejected (422) and may be registered again.
          */
         post: operations["finalize_session"];
         delete?: never;
@@ -778,8 +778,7 @@ export interface components {
          * @description Files to complete in one request, each named once.
          */
         CompleteFilesRequest: {
-            /** Files */
-            files: components["schemas"]["FileToComplete"][];
+            files: components["schemas"]["FilesToComplete"];
         };
         /**
          * CompletionResult
@@ -811,6 +810,7 @@ export interface components {
             /** Fileid */
             fileId: string;
         };
+        FilesToComplete: components["schemas"]["FileToComplete"][];
         /**
          * BatchResult
          * @description The answer that registering the file at `index` alone would have had.
@@ -912,6 +912,13 @@ export interface components {
              * @default 0
              */
             registerFirst: number;
+        };
+        /**
+         * FinalizeRequest
+         * @description The files that are not completed yet, each named once: finalizing completes them first.
+         */
+        FinalizeRequest: {
+            files?: components["schemas"]["FilesToComplete"];
         };
         /**
          * FinalizedFile
@@ -3016,7 +3023,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["FinalizeRequest"] | null;
+            };
+        };
         responses: {
             /** @description Success */
             200: {
@@ -3081,7 +3092,7 @@ export interface operations {
                     "application/json": components["schemas"]["Error"];
                 };
             };
-            /** @description `IDEMPOTENCY_MISMATCH`, `CONTENT_MISMATCH` */
+            /** @description `VALIDATION_ERROR`, `IDEMPOTENCY_MISMATCH`, `CONTENT_MISMATCH` */
             422: {
                 headers: {
                     [name: string]: unknown;

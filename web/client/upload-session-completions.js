@@ -1,9 +1,10 @@
 /**
- * Completing files, many in one call: those that are sent within a moment go together. Only the last of all wait for nothing.
+ * Completing files, many in one call: those that are sent within a moment go together. The last of all have no call of
+ * their own: the one that finalizes the session completes them.
  *
  * @typedef {import("./openapi.js").components["schemas"]} Schemas
  * @typedef {{ fileId: string, parts: { partNumber: number, etag: string }[] }} Sent
- * @typedef {{ file: Sent, resolve: (file: Schemas["CompletedFile"]) => void, reject: (error: unknown) => void }} Waiting
+ * @typedef {{ file: Sent, resolve: (file: Schemas["CompletedFile"] | null) => void, reject: (error: unknown) => void }} Waiting
  */
 
 import { InletError } from "./errors.js";
@@ -12,34 +13,36 @@ import { waitBeforeRetry } from "./requests.js";
 import { MAX_FILES } from "./upload-session-categories.js";
 
 const GATHER_MS = 700;
+const ENDING_MS = 2000; // a call so late would only be waited for
 
 export class Completions {
   #send;
   #isLast;
+  #isEnding;
   /** @type {Waiting[]} */
   #waiting = [];
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
-  /** How many files are to be completed, asked for or not. */
-  size = 0;
 
   /**
    * @param {(files: Sent[]) => Promise<Schemas["CompletionResults"]>} send
-   * @param {() => boolean} isLast whether no further file will be sent
+   * @param {object} end
+   * @param {() => boolean} end.isLast whether all files are sent
+   * @param {() => boolean} end.isEnding whether the last one is under way
    */
-  constructor(send, isLast) {
+  constructor(send, { isLast, isEnding }) {
     this.#send = send;
     this.#isLast = isLast;
+    this.#isEnding = isEnding;
   }
 
   /**
-   * Complete a file; again, what passes by itself.
+   * Complete a file; again, what passes by itself. The last ones are left to finalizing: null.
    * @param {Sent} file
    * @param {AbortSignal} signal
-   * @returns {Promise<Schemas["CompletedFile"]>} rejects as the call for this file alone would
+   * @returns {Promise<Schemas["CompletedFile"] | null>} rejects as the call for this file alone would
    */
   async complete(file, signal) {
-    this.size++;
     const leave = () => {
       for (const one of this.#waiting) if (one.file === file) one.reject(signal.reason);
       this.#waiting = this.#waiting.filter((one) => one.file !== file);
@@ -50,21 +53,34 @@ export class Completions {
       return await keepTrying(ask, (error, failures) => waitBeforeRetry(error, failures, true), signal);
     } finally {
       signal.removeEventListener("abort", leave);
-      this.size--;
     }
   }
 
   /** @param {Waiting} waiting */
   #ask(waiting) {
     this.#waiting.push(waiting);
-    if (this.#isLast()) this.#call();
-    else this.#timer ??= setTimeout(() => this.#call(), GATHER_MS);
+    if (this.#isLast()) for (const { resolve } of this.#gathered()) resolve(null);
+    else this.#gather(GATHER_MS);
+  }
+
+  /** @param {number} ms */
+  #gather(ms) {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      if (ms < ENDING_MS && this.#isEnding()) this.#gather(ENDING_MS);
+      else this.#call();
+    }, ms);
+  }
+
+  /** Those that wait, no longer. */
+  #gathered() {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    return this.#waiting.splice(0, MAX_FILES);
   }
 
   async #call() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const asked = this.#waiting.splice(0, MAX_FILES);
+    const asked = this.#gathered();
     if (asked.length === 0) return;
     try {
       const { results } = await this.#send(asked.map(({ file }) => file));

@@ -209,12 +209,13 @@ export class UploadSessionFile {
   }
 
   /**
-   * The server has dropped the file, because its bytes are not what they were declared to be.
-   * @param {InletError} error
+   * The server has dropped the file, or has not got it whole: another run registers it again, and asks the bucket.
+   * @param {InletError} [error] why its bytes were refused
    */
-  reject(error) {
+  drop(error) {
     this.#unregister();
-    this.fail(error);
+    this.state = "waiting";
+    if (error) this.fail(error);
   }
 
   /**
@@ -280,7 +281,13 @@ export class UploadSessionFile {
     return (this.#parts ?? []).flatMap(({ part }, index) => (part.uploaded ? [] : [{ index, size: part.size }]));
   }
 
-  /** All parts are sent: have the bucket make the file of them. */
+  /** What completes it. */
+  get whole() {
+    const parts = (this.#parts ?? []).map(({ part }) => ({ partNumber: part.partNumber, etag: part.etag ?? "" }));
+    return { fileId: this.fileId ?? "", parts };
+  }
+
+  /** All parts are sent: have the bucket make the file of them, unless that is left to finalizing. */
   async complete() {
     while (this.#parts?.some(({ part }) => !part.etag)) {
       // The bucket's CORS rules hide ETags, or an answer was lost: the bucket knows what it has.
@@ -289,9 +296,8 @@ export class UploadSessionFile {
       for (const { index } of this.#missing()) await this.sendPart(index);
     }
     if (this.isFinished) return;
-    const parts = (this.#parts ?? []).map(({ part }) => ({ partNumber: part.partNumber, etag: part.etag ?? "" }));
     const { completions, signal } = this.#connection;
-    const done = await this.#request((_, fileId) => completions.complete({ fileId, parts }, signal));
+    const done = await this.#request(() => completions.complete(this.whole, signal));
     if (done) this.finish("done");
   }
 

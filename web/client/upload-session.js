@@ -69,7 +69,10 @@ export class UploadSession {
       register: () => this.#register(),
       completions: new Completions(
         (files) => api.completeFiles(this.#connection.sessionId, files, { signal: this.#stop.signal }),
-        () => this.items.filter((item) => !item.isFinished).length === this.#connection.completions.size,
+        {
+          isLast: () => this.items.every((item) => item.isFinished || item.isSent),
+          isEnding: () => this.items.every((item) => item.state !== "waiting"),
+        },
       ),
       onIdentity: () => this.#remember(),
     };
@@ -187,7 +190,7 @@ export class UploadSession {
       this.#become("sending");
       await this.#send();
       this.#become("finishing");
-      await finalize(this.#api, this.#connection, (error) => this.#reject(error));
+      await finalize(this.#api, this.#connection, this.items);
       forgetSession(this.#connection.sessionId);
       this.#letGo();
       this.#become("done");
@@ -298,13 +301,6 @@ export class UploadSession {
       else items[index]?.fail(refusal(status, error));
     }
     this.#remember();
-  }
-
-  /** @param {InletError} error names the files whose bytes are not what was declared */
-  #reject(error) {
-    const mismatched = /** @type {{ index: number, found?: string }[]} */ (error.details.files ?? []);
-    for (const details of mismatched)
-      this.items[details.index]?.reject(new InletError(error.code, error.message, { status: error.status, details }));
   }
 
   /** After a reload: find out what became of the session meanwhile. */

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field
 
 from inlet.messages import Model, Sha256, Timestamp
 from inlet.upload_sessions.rows import Declared, SessionStatus
@@ -154,17 +154,25 @@ class FileToComplete(CompleteRequest):
     file_id: Annotated[str, Field(min_length=1, max_length=100), AfterValidator(str.lower)]
 
 
+def _each_once(files: list[FileToComplete]) -> list[FileToComplete]:
+    if len({file.file_id for file in files}) < len(files):
+        raise ValueError("Name each file once.")
+    return files
+
+
+type FilesToComplete = Annotated[list[FileToComplete], Field(max_length=RULES.max_files), AfterValidator(_each_once)]
+
+
 class CompleteFilesRequest(Model):
     """Files to complete in one request, each named once."""
 
-    files: Annotated[list[FileToComplete], Field(min_length=1, max_length=RULES.max_files)]
+    files: Annotated[FilesToComplete, Field(min_length=1)]
 
-    @field_validator("files")
-    @classmethod
-    def _each_once(cls, files: list[FileToComplete]) -> list[FileToComplete]:
-        if len({file.file_id for file in files}) < len(files):
-            raise ValueError("Name each file once.")
-        return files
+
+class FinalizeRequest(Model):
+    """The files that are not completed yet, each named once: finalizing completes them first."""
+
+    files: Annotated[FilesToComplete, Field(default_factory=list)]
 
 
 class CompletionResult(Model):

@@ -1,5 +1,6 @@
 """POST /api/mocs/uploads/sessions/{sessionId}/finalize: every file is there and is what it claims to be."""
 
+from collections import Counter
 from dataclasses import replace
 
 import httpx
@@ -7,11 +8,17 @@ import httpx
 from local.stack import LocalStack
 from tests.support.stacks import Rows
 from tests.support.upload_sessions import (
+    MISSING,
+    PART,
     Bucket,
     File,
+    Session,
     create,
     digest,
     events,
+    expire,
+    file_rows,
+    give_away,
     parts_list,
     pdf,
     png,
@@ -43,6 +50,89 @@ def test_finalize_and_finalize_again(http: httpx.Client, rows: Rows, bucket_of: 
     refused(session.register(files[0]), 400, "BAD_REQUEST")
     assert session.abort().json()["code"] == "ALREADY_COMPLETED"
     assert len(bucket_of.objects(session)) == 3
+
+
+def sent(session: Session, file: File) -> tuple[str, dict[int, str]]:
+    """Register a file and PUT its parts; what a client would name to complete it."""
+    registered = session.register(file).raise_for_status().json()
+    return registered["fileId"], put_parts(registered["parts"], file)
+
+
+def test_the_last_files_are_completed_by_finalizing(http: httpx.Client, rows: Rows, bucket_of: Bucket) -> None:
+    """Once or many times, under one key or none."""
+    files = [pdf(PART + 5), png(), parts_list()]
+    session = create(http, *files)
+    first = session.send(files[0])["fileId"]
+    last = [sent(session, file) for file in files[1:]]
+    key = "finalize-once-and-for-all"
+    finalized = session.finalize(last, key=key)
+    assert finalized.status_code == 200, finalized.text
+    assert [file["fileId"] for file in finalized.json()["files"]] == [first, *(file_id for file_id, _ in last)]
+    assert [httpx.get(file["fileUrl"]).content for file in finalized.json()["files"]] == [one.content for one in files]
+    assert session.finalize(last, key=key).json() == finalized.json()
+    refused(session.finalize(key=key), 422, "IDEMPOTENCY_MISMATCH")
+    for again in (session.finalize(last), session.finalize()):
+        assert [file["fileId"] for file in again.json()["files"]] == [first, *(file_id for file_id, _ in last)]
+    assert Counter(name for name, _, _ in events(rows, session)) == {
+        "upload_session_created": 1,
+        "upload_session_file_completed": 3,
+        "upload_session_completed": 1,
+    }
+    assert len(bucket_of.objects(session)) == 3
+
+
+def test_each_of_the_last_files_is_told_why_it_is_not_completed(
+    http: httpx.Client, stack: LocalStack, rows: Rows
+) -> None:
+    """As it would have been alone; the others are completed, and nothing is lost."""
+    files = [pdf(filename=name) for name in ("whole.pdf", "wrong.pdf", "short.pdf", "lost.pdf", "unsent.pdf")]
+    session = create(http, *files)
+    whole, wrong, short, lost = (sent(session, file) for file in files[:4])
+    upload = session.register(files[3]).json()["uploadId"]
+    stack.storage.abort_multipart_upload(Bucket=stack.bucket, Key=f"files/{session.id}/{lost[0]}", UploadId=upload)
+    other_etag = {1: '"0123456789abcdef0123456789abcdef"'}
+    named = [whole, (wrong[0], other_etag), (short[0], {2: short[1][1]}), lost, ("nobody's", short[1])]
+    told = refused(session.finalize(named), 400, "BAD_REQUEST")["files"]
+    assert [(one.get("index"), one.get("filename"), one.get("status")) for one in told] == [
+        (1, "wrong.pdf", 400),
+        (2, "short.pdf", 400),
+        (3, "lost.pdf", 400),
+        (4, "unsent.pdf", None),
+        (None, None, 404),
+    ]
+    assert [one["error"] for one in told[:2]] == [session.complete(*one).json() for one in named[1:3]]
+    assert "register the file again" in told[2]["error"]["error"]
+    assert [row["status"] for row in file_rows(rows, session)] == ["completed", "registered", "registered"]
+
+    for file in files[3:]:
+        session.send(file)
+    assert session.finalize([wrong, short]).status_code == 200
+
+
+def test_a_liar_among_the_last_files_is_rejected(http: httpx.Client, rows: Rows) -> None:
+    honest, liar = pdf(), File(b"no PDF at all", filename="liar.pdf")
+    session = create(http, honest, liar)
+    last = [sent(session, file) for file in (honest, liar)]
+    [named] = refused(session.finalize(last), 422, "CONTENT_MISMATCH")["files"]
+    assert (named["index"], named["fileId"]) == (1, last[1][0])
+    assert [row["status"] for row in file_rows(rows, session)] == ["completed"]
+
+
+def test_naming_the_last_files_opens_nothing_else(http: httpx.Client, rows: Rows) -> None:
+    """A session that has ended, or is somebody else's; a body that says nothing, or what cannot be."""
+    file = pdf()
+    session = create(http, file)
+    last = sent(session, file)
+    nothings: list[dict[str, list[str]] | None] = [{}, {"files": []}, None]
+    for nothing in nothings:
+        response = http.post(f"{session.path}/finalize", json=nothing)
+        assert refused(response, 400, "BAD_REQUEST")["files"] == [{"index": 0, "filename": file.filename}]
+    refused(session.finalize([last, last]), 422, "VALIDATION_ERROR")
+    expire(rows, session)
+    assert refused(session.finalize([last]), 400, "BAD_REQUEST") == {"status": "expired"}
+    give_away(rows, session)
+    assert session.finalize([last]).json() == MISSING
+    assert [row["status"] for row in file_rows(rows, session)] == ["registered"]
 
 
 LIARS = {

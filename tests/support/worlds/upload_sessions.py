@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.crash import Functions, Held, Run, Trap
 from tests.support.invocations import api_event
-from tests.support.upload_sessions import PART, SESSIONS, File, put_parts
+from tests.support.upload_sessions import PART, SESSIONS, File, put_parts, to_complete
 from tests.support.worlds.world import World
 
 if TYPE_CHECKING:
@@ -55,16 +55,14 @@ def complete(session_id: str, file_id: str, etags: dict[int, str], user: str = U
 
 def complete_files(session_id: str, files: dict[str, dict[int, str]], user: str = USER) -> Call:
     """POST …/files/complete."""
-    wanted = [
-        {"fileId": file_id, "parts": [{"partNumber": number, "etag": etag} for number, etag in etags.items()]}
-        for file_id, etags in files.items()
-    ]
-    return _call("CompleteFiles", "POST", "/files/complete", {"sessionId": session_id}, {"files": wanted}, user)
+    body = to_complete([*files.items()])
+    return _call("CompleteFiles", "POST", "/files/complete", {"sessionId": session_id}, body, user)
 
 
-def finalize(session_id: str, user: str = USER) -> Call:
-    """POST …/finalize."""
-    return _call("Finalize", "POST", "/finalize", {"sessionId": session_id}, None, user)
+def finalize(session_id: str, user: str = USER, files: dict[str, dict[int, str]] | None = None) -> Call:
+    """POST …/finalize, with the files to complete first."""
+    body = to_complete([*files.items()]) if files else None
+    return _call("Finalize", "POST", "/finalize", {"sessionId": session_id}, body, user)
 
 
 def abort(session_id: str, user: str = USER) -> Call:
