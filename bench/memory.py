@@ -50,8 +50,8 @@ def generate(stack: LocalStack, picture_bytes: int) -> Outcome:
     upload_id = identifiers.new_upload_id()
     with psycopg.connect(stack.database_url, autocommit=True) as connection:
         connection.execute(
-            "INSERT INTO uploads (id, email, session_token_hash, original_url, content_type, etag, confirmed_at, status,"
-            " stage, progress, attempt)"
+            "INSERT INTO uploads (id, email, session_token_hash, original_url, content_type, etag, confirmed_at,"
+            " status, stage, progress, attempt)"
             " VALUES (%s, 'b@example.com', %s, %s, 'image/jpeg', 'e', now(), 'processing', 'validating', 10, 1)",
             (upload_id, identifiers.token_hash(upload_id), keys.original(upload_id, "jpg")),
         )
