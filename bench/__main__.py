@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-PARTS = ("init", "image_jobs", "imaging", "upload_sessions", "browser_upload", "line")
+PARTS = ("init", "image_jobs", "memory", "cost", "status_scale", "imaging", "upload_sessions", "browser_upload", "line")
 
 
 def main() -> None:

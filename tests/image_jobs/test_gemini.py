@@ -1,6 +1,7 @@
 """The Gemini generator against a server that speaks its protocol, over real sockets: what it sends, how it fails."""
 
 import gc
+import gzip
 import logging
 import socket
 import time
@@ -181,6 +182,20 @@ class TestMalformed:
         google.script(stand_in.picture(PNG))
         with pytest.raises(errors.GenerationMalformed):
             generation.generate(INPUT)
+
+    def test_an_answer_that_does_not_say_how_long_it_is_is_cut_off_at_the_bound(
+        self, google: stand_in.GeminiStandIn, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(gemini, "MOST_ANSWER_BYTES", 4 * 1024 * 1024)
+        google.script(stand_in.endless)
+        with pytest.raises(errors.GenerationMalformed, match="larger than 4 MB"):
+            generation.generate(INPUT)
+
+    def test_a_compressed_answer_nobody_asked_for_is_not_unpacked(self, google: stand_in.GeminiStandIn) -> None:
+        google.script(stand_in.raw(gzip.compress(bytes(1024 * 1024)), Content_Encoding="gzip"))
+        with pytest.raises(errors.GenerationMalformed):
+            generation.generate(INPUT)
+        assert google.asked[0].headers["Accept-Encoding"] == "identity"
 
 
 class TestUnavailable:

@@ -114,6 +114,15 @@ def drip(*, every: float = 0.02, seconds: float = 30) -> Answer:
     return answer
 
 
+def endless(handler: "_Handler") -> None:
+    """As fast as the caller reads, until it goes; no length is told."""
+    handler.send_response(200)
+    handler.send_header("Content-Type", "application/json")
+    handler.end_headers()
+    while True:
+        handler.wfile.write(bytes(65536))
+
+
 def silence(handler: "_Handler") -> None:
     """Not one byte, until the caller goes."""
     handler.connection.settimeout(30)

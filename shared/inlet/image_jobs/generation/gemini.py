@@ -6,6 +6,7 @@ delivered, costs nothing; an answer that stops halfway, or does not come in time
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -32,6 +33,12 @@ DEFAULT_MODEL: Final = "gemini-nano-banana-2.1"
 
 CONNECT_SECONDS: Final = 10.0
 """A failed connect is never billed; a read time-out may be. So connecting has a limit of its own, in seconds."""
+
+MOST_ANSWER_BYTES: Final = 28 * 1024 * 1024
+"""The longest answer that is read, which holds a picture of 21 MB in base64; one of 4K takes up to 20.
+
+The SDK holds an answer four times over, and the function has 256 MB (`make bench ONLY=memory`). A longer one is refused
+before it fills them: a function without memory is killed, and nobody is told why."""
 
 _CONTENT_TYPES: Final = ("image/jpeg", "image/png", "image/webp")
 
@@ -113,7 +120,9 @@ async def _ask(api_key: str, request: dict[str, Any], seconds: float) -> types.G
     """Send the request. The time-outs of HTTP are per read, so a slow drip is ended by cancelling the call, which
     closes its connection; that is why this is asynchronous, and why no thread is left behind.
     """
-    async with httpx2.AsyncClient(event_hooks={"request": [_connect_quickly]}) as transport:
+    hooks: dict[str, list[Any]] = {"request": [_connect_quickly], "response": [_bound]}
+    # Uncompressed, so that what is counted is what will lie in memory.
+    async with httpx2.AsyncClient(event_hooks=hooks, headers={"Accept-Encoding": "identity"}) as transport:
         client = genai.Client(
             vertexai=False,
             api_key=api_key,
@@ -132,6 +141,38 @@ async def _ask(api_key: str, request: dict[str, Any], seconds: float) -> types.G
 async def _connect_quickly(request: httpx2.Request) -> None:
     timeouts = request.extensions["timeout"]
     timeouts["connect"] = min(CONNECT_SECONDS, timeouts["connect"])
+
+
+class _Bounded(httpx2.AsyncByteStream):
+    """An answer's bytes as they arrive, up to `MOST_ANSWER_BYTES`."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        received = 0
+        async for chunk in self._stream:
+            received += len(chunk)
+            _refuse_over_bound(received)
+            yield chunk
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+async def _bound(response: httpx2.Response) -> None:
+    """Refuse an answer that says it is too long, and one that turns out to be. Nothing of it has been read so far."""
+    if (encoding := response.headers.get("Content-Encoding", "identity")) != "identity":
+        raise httpx2.DecodingError(f"Asked for no encoding, got {encoding}")
+    length = response.headers.get("Content-Length", "")
+    _refuse_over_bound(int(length) if length.isdecimal() else 0)
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Bounded(response.stream)
+
+
+def _refuse_over_bound(size: int) -> None:
+    if size > MOST_ANSWER_BYTES:
+        raise GenerationMalformed(f"The image model's answer is larger than {MOST_ANSWER_BYTES >> 20} MB.", size=size)
 
 
 def _translated(error: Exception) -> StageError:
