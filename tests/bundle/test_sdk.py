@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from local.stack import PROJECT
-from scripts.build import packaged_functions
+from scripts.build import PackagedFunction, packaged_functions
 from tests.bundle import source
 from tests.bundle.test_agreement import FUNCTIONS, handler
 
@@ -37,17 +37,45 @@ def locked() -> dict[str, str]:
     return {package["name"]: package["version"] for package in lock["package"]}
 
 
-def services(function: str) -> set[str]:
-    """The services whose clients a function may make."""
-    return {
+@cache
+def clients(node: ast.AST) -> frozenset[str]:
+    """The services whose clients a piece of the source makes."""
+    return frozenset(
         str(call.args[0].value)
-        for node in source.reachable(handler(function))
-        for call in ast.walk(node)
+        for call in source.parts(node)
         if isinstance(call, ast.Call)
-        and ast.unparse(call.func) == "boto3.client"
         and call.args
         and isinstance(call.args[0], ast.Constant)
-    }
+        and ast.unparse(call.func) == "boto3.client"
+    )
+
+
+@cache
+def services(function: str) -> frozenset[str]:
+    """The services whose clients a function may make."""
+    return frozenset[str]().union(*map(clients, source.reachable(handler(function))))
+
+
+@cache
+def built(packaged: Path) -> tuple[PackagedFunction, ...]:
+    """The functions of the build."""
+    return tuple(packaged_functions(packaged))
+
+
+@cache
+def found_in(layers: tuple[Path, ...], packaged: Path) -> dict[str, str]:
+    """What a process finds that looks for the SDK in these layers only, and calls all that their functions call."""
+    wanted = set[str]().union(*(services(one.logical_id) for one in built(packaged) if tuple(one.layers) == layers))
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", PROBE, *sorted(wanted)],
+        env={"PYTHONPATH": os.pathsep.join(str(layer / "python") for layer in reversed(layers))},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, str] = json.loads(done.stdout)
+    return found
 
 
 def test_clients_are_found() -> None:
@@ -57,17 +85,10 @@ def test_clients_are_found() -> None:
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if services(name)])
 def test_a_function_brings_the_locked_sdk_with_what_it_calls(packaged: Path, name: str) -> None:
-    (function,) = (one for one in packaged_functions(packaged) if one.logical_id == name)
-    places = [function.directory, *(layer / "python" for layer in reversed(function.layers))]
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", PROBE, *sorted(services(name))],
-        env={"PYTHONPATH": os.pathsep.join(map(str, places))},
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    (function,) = (one for one in built(packaged) if one.logical_id == name)
+    # Its own directory comes first, and brings nothing that could stand in front of a layer's.
+    assert {entry.name for entry in function.directory.iterdir()} <= {"handler.py", "__pycache__"}
+    found = found_in(tuple(function.layers), packaged)
     assert Path(found["file"]).is_relative_to(packaged), "Lambda's own, of which nobody knows the version"
     assert (found["boto3"], found["version"]) == (locked()["boto3"], locked()["botocore"])
 
@@ -82,7 +103,7 @@ def test_it_brings_the_public_authorities_that_the_database_page_names(packaged:
 
 
 def test_it_describes_no_service_that_nothing_calls(packaged: Path) -> None:
-    called = set.union(*map(services, FUNCTIONS))
+    called = set[str]().union(*map(services, FUNCTIONS))
     for package in ("boto3", "botocore"):
         data = packaged / "CoreLayer" / "python" / package / "data"
         assert {entry.name for entry in data.iterdir() if entry.is_dir()} <= called

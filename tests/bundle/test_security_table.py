@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ NAMES = sorted(set(re.findall(r"`((?:local_aws/)?tests/[^`\s]+)`", TABLE)))
 ROWS = re.findall(r"^\| \*\*(\w+)\*\* \|(.*)\|$", TABLE, re.MULTILINE)
 
 
+@cache
 def named_in(file: Path) -> set[str]:
     """The tests of a file as pytest names them: `test_…`, or `Class::test_…`."""
     found = set()
