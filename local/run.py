@@ -4,6 +4,7 @@ Standard output carries one line, once everything answers; what happens then is 
 """
 
 import fcntl
+import os
 import signal
 import sys
 import threading
@@ -99,13 +100,20 @@ def say(line: str) -> None:
 
 @contextmanager
 def only_one() -> "Iterator[Path]":
-    """Hold the directory: two stacks on one would ruin its data. The kernel lets go when the process ends."""
-    directory = private_directory(home())
-    with (directory / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            running = Addresses.running()
-            where = f" at {running.url}" if running else ""
-            raise PartFailed("Inlet", f"is already running{where} on {directory}.") from None
-        yield directory
+    """Hold the directory: two stacks on one would ruin its data. The kernel lets go when the process ends.
+
+    Files that are made meanwhile are for their owner alone.
+    """
+    before = os.umask(0o077)
+    try:
+        directory = private_directory(home())
+        with (directory / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                running = Addresses.running()
+                where = f" at {running.url}" if running else ""
+                raise PartFailed("Inlet", f"is already running{where} on {directory}.") from None
+            yield directory
+    finally:
+        os.umask(before)

@@ -102,6 +102,7 @@ def _put_objects(storage: "S3Client", bucket: str, job: SeededJob, original: byt
         Bucket=bucket, Key=keys.original(job.upload_id, "jpg"), Body=original, ContentType="image/jpeg"
     )
     later = {
+        keys.model_input(job.upload_id): (original, "image/jpeg", job.status == "processing" and job.progress >= 10),
         keys.generated(job.upload_id): (original, "image/jpeg", job.progress == 70),
         keys.full(job.upload_id, "jpg"): (original, "image/jpeg", job.has_full),
         keys.preview(job.upload_id): (preview.content, "image/webp", job.has_preview),

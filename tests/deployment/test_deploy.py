@@ -185,7 +185,8 @@ def test_a_stack_is_tried_from_outside(
 ) -> None:
     smoke.smoke(start_stack(AUTH_BYPASS="false").url)
     said = capsys.readouterr().err
-    assert said.count("401 for a stranger") == 2
+    assert said.count("401 for a stranger") == 3
+    assert "/api/me" in said
     assert "/api/sessions" in said
     assert "/api/mocs/uploads/sessions" in said
     assert "from upload to preview" in said

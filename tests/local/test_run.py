@@ -233,7 +233,7 @@ def test_a_bypass_on_a_deployed_stage_is_refused(start_stack: Callable[..., Loca
 def test_an_unknown_command_says_which_there_are(tmp_path: Path, name: str) -> None:
     status, output, errors = outcome(command(tmp_path, *([name] if name else [])))
     assert (status, output) == (2, "")
-    assert "run|demo|seed|migrate" in errors
+    assert "run|demo|seed|listen|migrate" in errors
 
 
 @pytest.mark.parametrize("name", ["seed", "migrate"])
