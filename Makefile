@@ -133,7 +133,7 @@ sbom: $(SYNCED) ## write the bill of materials of what is deployed to .aws-sam/s
 		--no-default-groups --group core --group imaging --group generation --group analytics --group site
 	@echo ".aws-sam/sbom.json"
 
-bench: $(SYNCED) ## measure everything, in ratios (ONLY="init image_jobs memory cost status_scale imaging …" chooses)
+bench: $(SYNCED) ## measure everything, in ratios (ONLY="init image_jobs memory cost imaging …" chooses)
 	@PYTHONHASHSEED=0 $(PYTHON) -m bench $(ONLY)
 
 clean: ## remove what was built and what the local stack keeps; tools stay
