@@ -17,7 +17,7 @@ LEAVE_ALONE = "UPDATE upload_sessions SET expires_at = now() - interval '1 secon
 
 
 def travel(stack: Stack, database_url: str) -> str:
-    """Leave work half-way; the sweeper finishes it, and the events are delivered."""
+    """Leave work half-way; the sweeper finishes it, and events and notifications are delivered."""
     with stack.client() as http, stack.client("builder") as builder:
         lost, abandoned = image_jobs.confirmed(http), image_jobs.reserve(http)
         answered(abandoned.put(PHOTOGRAPH))
@@ -35,4 +35,6 @@ def travel(stack: Stack, database_url: str) -> str:
         require(image_jobs.wait(http, lost)["status"] == "completed", "the lost start was not made good")
         sent = stack.invoke("OperationsDeliverEventsFunction", {})
         require(sent.keys() == {"sent"}, f"events: {sent}")
+        told = stack.invoke("OperationsDeliverNotificationsFunction", {})
+        require(told["dropped"] > 0 and not told["delivered"], f"notifications without an endpoint: {told}")
     return f"schedules: the sweeper did {swept}"
