@@ -98,10 +98,6 @@ def looking() -> "S3Client":
     return client(attempts=2, read_timeout=3)
 
 
-def _deleting(patiently: bool) -> "S3Client":
-    return client() if patiently else client(attempts=1, read_timeout=3)
-
-
 def _add_content_md5(params: dict[str, Any], **_: Any) -> None:
     """Add the digest that some servers want of this one call: they do not know the SDK's own, which S3 takes too."""
     digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
@@ -212,10 +208,10 @@ def put_once(key: str, content: bytes, content_type: str) -> bool:
     return True
 
 
-def delete(key: str, *, patiently: bool = True) -> None:
-    """Delete the object if there is one. Impatiently: one attempt of five seconds at most."""
+def delete(key: str) -> None:
+    """Delete the object if there is one."""
     with translated():
-        _deleting(patiently).delete_object(Bucket=settings.bucket, Key=key)
+        client().delete_object(Bucket=settings.bucket, Key=key)
 
 
 def delete_many(keys: Sequence[str], *, patiently: bool = True) -> set[str]:
@@ -224,8 +220,9 @@ def delete_many(keys: Sequence[str], *, patiently: bool = True) -> set[str]:
     Impatiently: one attempt of five seconds at most.
     """
     objects: Any = [{"Key": key} for key in keys]
+    deleting = client() if patiently else client(attempts=1, read_timeout=3)
     with translated():
-        answer = _deleting(patiently).delete_objects(Bucket=settings.bucket, Delete={"Objects": objects, "Quiet": True})
+        answer = deleting.delete_objects(Bucket=settings.bucket, Delete={"Objects": objects, "Quiet": True})
     return {refused["Key"] for refused in answer.get("Errors", [])}
 
 

@@ -6,9 +6,9 @@ import { InletError, wordsFor } from "../client/errors.js";
 import { forgetSession, recalled, rememberSession } from "../client/upload-session-memory.js";
 import { isOwned } from "../client/upload-session-owner.js";
 import { confirmed } from "./confirm.js";
-import { date, day, percent, size } from "./format.js";
+import { date, fileCount, percent, setNote, size } from "./format.js";
+import { explain, isGone } from "./loading.js";
 import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
-import { askToSignIn } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
 /** @typedef {import("../client/openapi.js").components["schemas"]["SessionState"]} SessionState */
@@ -45,13 +45,7 @@ async function load() {
     loadedAt = Date.now();
     show(session);
   } catch (error) {
-    if (error instanceof InletError && error.code === "UNAUTHORIZED")
-      return askToSignIn(element("sign-in", HTMLElement), load);
-    if (isGone(error)) problem.textContent = wordsFor(error);
-    else {
-      offerRetry(problem, error, load);
-      addEventListener("online", load, { once: true });
-    }
+    explain(error, load);
   } finally {
     element("waiting", HTMLElement).hidden = true;
     settle();
@@ -64,9 +58,7 @@ function show({ status, createdAt, deletesAt, files, progress }) {
   document.title = `${title} · Inlet`;
   element("title", HTMLElement).textContent = title;
   showStatus(element("status", HTMLElement), status);
-  const count = files.length === 1 ? "1 file" : `${files.length} files`;
-  const until = deletesAt ? [`kept until ${day(deletesAt)}`] : [];
-  element("note", HTMLElement).textContent = [count, size(progress.bytesTotal), ...until].join(" · ");
+  element("note", HTMLElement).textContent = setNote(files.length, progress.bytesTotal, deletesAt);
   element("words", HTMLElement).textContent = WORDS[status];
   list.replaceChildren(...files.map((file) => entry(file, status)));
   goOn.hidden = status !== "active";
@@ -74,7 +66,7 @@ function show({ status, createdAt, deletesAt, files, progress }) {
     { active: "Discard it", expired: "Delete this entry", aborted: "Delete this entry" }[String(status)] ??
     "Delete these files";
   element("set", HTMLElement).hidden = false;
-  announce(`${count}, ${element("status", HTMLElement).textContent}`);
+  announce(`${fileCount(files.length)}, ${element("status", HTMLElement).textContent}`);
 }
 
 /**
@@ -154,9 +146,6 @@ async function remove() {
     location.assign("/your-files");
   });
 }
-
-/** @param {unknown} error */
-const isGone = (error) => error instanceof InletError && error.status === 404;
 
 goOn.onclick = proceed;
 deletion.onclick = ask;

@@ -46,3 +46,20 @@ export function day(moment) {
   const isThisYear = then.getFullYear() === new Date().getFullYear();
   return then.toLocaleDateString([], { day: "numeric", month: "long", ...(!isThisYear && { year: "numeric" }) });
 }
+
+/**
+ * @param {number} count
+ * @returns {string} such as "1 file" or "12 files"
+ */
+export const fileCount = (count) => (count === 1 ? "1 file" : `${count} files`);
+
+/**
+ * @param {number} count of files
+ * @param {number} bytes all of them together
+ * @param {string | null} [deletesAt] ISO 8601
+ * @returns {string} such as "2 files · 4.2 MB · kept until 26 December"
+ */
+export function setNote(count, bytes, deletesAt) {
+  const until = deletesAt ? [`kept until ${day(deletesAt)}`] : [];
+  return [fileCount(count), size(bytes), ...until].join(" · ");
+}

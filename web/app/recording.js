@@ -2,10 +2,10 @@
  * One recording: listen to it, read what was heard, delete it.
  */
 
-import { InletError, wordsFor } from "../client/errors.js";
+import { InletError } from "../client/errors.js";
 import { clock, date } from "./format.js";
+import { explain, isGone } from "./loading.js";
 import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
-import { askToSignIn } from "./sign-in.js";
 import { showStatus } from "./status.js";
 
 /** @typedef {import("../client/openapi.js").components["schemas"]["Insight"]} Insight */
@@ -36,13 +36,7 @@ async function load() {
     element("insights", HTMLElement).replaceChildren(...recording.insights.map(insight));
     article.hidden = false;
   } catch (error) {
-    if (error instanceof InletError && error.code === "UNAUTHORIZED")
-      return askToSignIn(element("sign-in", HTMLElement), load);
-    if (isGone(error)) problem.textContent = wordsFor(error);
-    else {
-      offerRetry(problem, error, load);
-      addEventListener("online", load, { once: true });
-    }
+    explain(error, load);
   } finally {
     element("waiting", HTMLElement).hidden = true;
     settle();
@@ -80,9 +74,6 @@ async function remove() {
     }
   });
 }
-
-/** @param {unknown} error */
-const isGone = (error) => error instanceof InletError && error.status === 404;
 
 /** The audio's address lapses after a while: a page left open gets a new one. */
 async function renewAudio() {

@@ -24,7 +24,7 @@ def delete_upload(upload_id: str) -> Response[str]:
     token = authentication.require_job_token(app.event)
     upload = uploads_table.get(upload_id)
     authentication.check_job_token(token, upload.token_hash)
-    deletions.attempt_all(retention_table.delete(upload.id, upload.key))
+    deletions.attempt(retention_table.delete(upload.id, upload.key))
     deliverer.wake()
     return Response(204)
 

@@ -38,7 +38,7 @@ def complete_speaking_session(id: str) -> RecordingReceived:
     try:
         content_type = session.type_of(size=stored.size, head=head)
     except InvalidRecording:
-        deletions.attempt(speaking_sessions_table.delete(user, session.id))
+        deletions.attempt([speaking_sessions_table.delete(user, session.id)])
         raise
     return messages.received(speaking_sessions_table.uploaded(user, session.id, content_type))
 

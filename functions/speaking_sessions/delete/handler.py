@@ -21,7 +21,7 @@ def delete_speaking_session(id: str) -> RecordingDeleted:
     """
     user = authentication.current_user(app.event)
     key = speaking_sessions_table.delete(user, identifiers.canonical_uuid(id))
-    deletions.attempt(key)
+    deletions.attempt([key])
     deliverer.wake()
     return {"ok": True}
 

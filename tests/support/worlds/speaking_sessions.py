@@ -31,8 +31,8 @@ FORM = b"".join(
 CREATE_DIRECT = ["INSERT INTO rate_limits", "INSERT INTO users", "INSERT INTO speaking_sessions"]
 CREATE_BY_FORM = [*CREATE_DIRECT, "PutObject", "UPDATE speaking_sessions"]
 COMPLETE = ["GetObject", "UPDATE speaking_sessions"]
-REFUSE = ["GetObject", "DELETE FROM speaking_sessions", "DeleteObject", "UPDATE object_deletions"]
-DELETE = ["DELETE FROM speaking_sessions", "DeleteObject", "UPDATE object_deletions"]
+REFUSE = ["GetObject", "DELETE FROM speaking_sessions", "DeleteObjects", "UPDATE object_deletions"]
+DELETE = ["DELETE FROM speaking_sessions", "DeleteObjects", "UPDATE object_deletions"]
 
 
 @dataclass(frozen=True)
