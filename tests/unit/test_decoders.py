@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from PIL.WebPImagePlugin import WebPImageFile
 
 from inlet import imaging
 from inlet.errors import ImageRejected
+from inlet.imaging import webp
 from tests.support import photographs
 
 TAKEN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "HEIF": "image/heic"}
@@ -51,3 +53,17 @@ def test_any_other_kind_of_picture_meets_none(picture_format: str, declared: str
     with pytest.raises(ImageRejected):
         imaging.inspect(output.getvalue(), declared)
     assert tried == []
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_a_webp_decoded_in_little_memory_has_pillows_own_pixels(mode: str) -> None:
+    content = io.BytesIO()
+    picture = photographs.noise(97, 61)
+    if mode == "RGBA":
+        picture.putalpha(100)
+    picture.save(content, "WEBP", quality=80)
+    ours, pillows = Image.open(content), Image.open(content)
+    assert isinstance(ours, WebPImageFile)
+    decoded = webp.decode(ours)
+    assert (decoded.mode, decoded.size) == (mode, (97, 61))
+    assert decoded.tobytes() == pillows.tobytes()

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin, WebPImagePlugin
 
 from inlet import heif
 from inlet.errors import ImageRejected
-from inlet.imaging import heic, jpeg, memory, png, words
+from inlet.imaging import heic, jpeg, memory, png, webp, words
 from inlet.imaging.limits import (
     MAXIMUM_ASPECT,
     MAXIMUM_PIXELS,
@@ -50,13 +50,17 @@ class Opened:
         """Decode, at a reduced size if the decoder can, but no smaller than asked."""
         if self.jpeg and self.jpeg.reducible:
             self.image.draft(None, (width, height))
-        self.image.load()
-        return self.image
+        return self._decoded()
 
     def prove(self, width: int, height: int) -> Image.Image:
         """Decode likewise, and refuse a picture that is not all there."""
         if self.jpeg:
             return jpeg.prove(self.content, self.jpeg, width, height)
+        return self._decoded()
+
+    def _decoded(self) -> Image.Image:
+        if isinstance(self.image, WebPImagePlugin.WebPImageFile):
+            return webp.decode(self.image)
         self.image.load()
         return self.image
 
