@@ -23,6 +23,7 @@ from local_aws.ports import HOST
 from local_aws.routing import RouteTable
 from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped, Throttled
 from local_aws.template import Route, Template
+from local_aws.websocket_api import WebSocketApi, deny
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes of a request
 INTEGRATION_SECONDS = 30  # the longest API Gateway waits for a function
@@ -52,7 +53,9 @@ class Api:
         report: Callable[[HttpRequest, int, float], None] = lambda *_: None,
         integration_seconds: float = INTEGRATION_SECONDS,
         own_words: Mapping[int | str, Mapping[str, str]] | None = None,
+        websockets: WebSocketApi | None = None,
     ) -> None:
+        self._websockets = websockets
         self._routes = RouteTable(template.routes)
         self._authorizers = {name: JwtAuthorizer(declared) for name, declared in template.authorizers.items()}
         self._stage_variables = template.stage_variables
@@ -67,7 +70,10 @@ class Api:
         self._threads = ThreadPoolExecutor(max_workers=256, thread_name_prefix="gateway")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, or serve one WebSocket."""
+        if scope["type"] == "websocket":
+            await self._serve_websocket(scope, receive, send)
+            return
         begun = time.monotonic()
         incoming = Request(scope, receive)
         request = _as_received(scope)
@@ -79,6 +85,15 @@ class Api:
         outgoing.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         await outgoing(scope, receive, send)
         self._report(request, response.status, time.monotonic() - begun)
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opening = _as_received({**scope, "method": "GET", "http_version": "1.1"})
+        if self._websockets is None or opening.raw_path != self._websockets.path:
+            await deny(send, 404)
+        elif refused := self._callers.refusal(opening):
+            await deny(send, refused[0])
+        else:
+            await self._websockets.serve(scope, receive, send)
 
     async def _answer(self, request: HttpRequest, incoming: Request) -> HttpResponse:
         if refused := self._callers.refusal(request):
@@ -178,7 +193,7 @@ class Gateway:
             server_header=False,
             timeout_graceful_shutdown=10,
             timeout_keep_alive=65,
-            ws="none",
+            ws="websockets-sansio",
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=self.part, daemon=True)

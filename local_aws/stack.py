@@ -24,6 +24,7 @@ from local_aws.sandboxes import Outcome, Sandboxes, start_fork_server
 from local_aws.schedules import Schedules
 from local_aws.secret_files import private_directory
 from local_aws.template import Template
+from local_aws.websocket_api import MANAGEMENT_PATH, WebSocketApi
 
 if TYPE_CHECKING:
     from local_aws.workflow_engine import WorkflowEngine
@@ -78,6 +79,8 @@ class Stack:
         self._own_words = own_words or {}
         self._report = report
         self._engine: WorkflowEngine | None = None
+        declared = template.websocket_routes
+        self._websockets = WebSocketApi(declared, self._invoke) if declared else None
         self._stopping: list[Callable[[], object]] = []
 
     # What it offers
@@ -96,6 +99,11 @@ class Stack:
     def engine(self) -> "WorkflowEngine":
         """The workflow engine of the template's state machines."""
         return _started(self._engine, "Workflow engine")
+
+    @property
+    def live_url(self) -> str | None:
+        """Where clients connect to the WebSocket API, if the template has one."""
+        return f"ws://{HOST}:{self._gateway.port}{self._websockets.path}" if self._websockets else None
 
     @property
     def function_log(self) -> Path:
@@ -172,7 +180,7 @@ class Stack:
         self._gateway = Gateway(self._port)
         self._stopping.append(self._gateway.close)
         if self.issuer is not None:
-            self.issuer.start(self._own_pages())
+            self.issuer.start(self.own_pages())
             self._stopping.append(self.issuer.stop)
         servers = [server for server in (self.s3, self._postgres) if server is not None]
         for server in servers:
@@ -194,6 +202,7 @@ class Stack:
             auth_bypass=self._auth_bypass,
             own_words=self._own_words,
             report=self._report_request,
+            websockets=self._websockets,
         )
         self._gateway.start(api)
         # The first to stop: the rest is there until every request is answered.
@@ -205,7 +214,10 @@ class Stack:
         # moto takes two seconds to import: the servers and the fork server start meanwhile.
         from local_aws.workflow_engine import WorkflowEngine
 
-        self._engine = WorkflowEngine(self.template.state_machines, self.template.functions, self._invoke).start()
+        others = {MANAGEMENT_PATH: self._websockets} if self._websockets else {}
+        self._engine = WorkflowEngine(
+            self.template.state_machines, self.template.functions, self._invoke, others
+        ).start()
         self._stopping.append(self._engine.stop)
 
     def _start_sandboxes(self) -> None:
@@ -226,13 +238,13 @@ class Stack:
     def _make_buckets(self) -> None:
         if self.s3 is None:
             return
-        pages = self._own_pages()
+        pages = self.own_pages()
         storage = self.s3.client()
         for bucket, rules in self.template.buckets.items():
             open_rules = [rule | {"AllowedOrigins": [*rule["AllowedOrigins"], *pages]} for rule in rules]
             s3_server.ensure_bucket(storage, bucket, open_rules)
 
-    def _own_pages(self) -> list[str]:
+    def own_pages(self) -> list[str]:
         """Return the origins of the stack's own pages."""
         return [f"http://{name}:{self._gateway.port}" for name in (HOST, "localhost")]
 

@@ -79,7 +79,7 @@ function entry(file, status) {
   part(".file").dataset.state = file.fileUrl ? "done" : "waiting";
   part(".file-name").textContent = file.filename;
   const isSent = file.fileUrl || ["expired", "aborted"].includes(status);
-  const sent = isSent ? "" : ` · ${percent(file.uploadedBytes, file.size)} sent`;
+  const sent = isSent ? "" : ` · ${percent(file.verifiedBytes, file.size)} sent`;
   part(".file-note").textContent = `${size(file.size)}${sent}`;
   const link = /** @type {HTMLAnchorElement} */ (part(".file-remove"));
   link.hidden = !file.fileUrl;

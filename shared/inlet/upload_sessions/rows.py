@@ -29,7 +29,7 @@ class PlannedPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SessionFile:
-    """A registered file. `etag` is None until it is completed; `uploaded_bytes` counts the parts last seen."""
+    """A registered file. `etag` is None until it is completed; `verified_bytes` counts the parts last seen."""
 
     id: str
     key: str
@@ -37,7 +37,7 @@ class SessionFile:
     completed: bool
     verified: bool
     etag: str | None
-    uploaded_bytes: int
+    verified_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
