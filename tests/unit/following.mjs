@@ -18,6 +18,7 @@ let page;
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 Date.now = () => now;
+Math.random = () => 0.5; // as Hypothesis wants it: the same commands, the same page
 globalThis.setTimeout = (call, ms) => timers.push({ call, at: now + ms }) && timers.at(-1);
 globalThis.clearTimeout = (timer) => (timers = timers.filter((one) => one !== timer));
 

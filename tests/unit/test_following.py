@@ -79,6 +79,7 @@ class Following(RuleBasedStateMachine):
         self.greeted = 0
         self.pinged = 0
         self.heard = False
+        self.has_failed = False
         self.is_hidden = False
 
     @initialize()
@@ -151,12 +152,14 @@ class Following(RuleBasedStateMachine):
 
     def answer_with(self, revision: int) -> None:
         self.asked_at.pop(0)
+        self.has_failed = False
         self.do("answer", state=self.states[revision])
 
     @precondition(lambda self: self.now["polls"])
     @rule()
     def fail(self) -> None:
         self.asked_at.pop(0)
+        self.has_failed = True
         self.do("fail")
 
     @precondition(lambda self: self.now["tickets"])
@@ -173,7 +176,7 @@ class Following(RuleBasedStateMachine):
     @rule()
     def cut(self) -> None:
         self.do("cut")
-        if self.heard:
+        if self.heard and not self.has_failed:
             assert self.now["polls"] == 1, "at once: the last push may be lost with it"
 
     @precondition(lambda self: self.socket == OPEN and self.sent("ping") > self.pinged)
