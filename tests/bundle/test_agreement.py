@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from inlet import errors
+from inlet import errors, topics
 from inlet.image_jobs.rows import PROGRESS, Stage
 from inlet.settings import FUNCTION_SECRETS, Settings
 from local.stack import PROJECT
@@ -27,6 +27,7 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
+LIVE_ROUTES: dict[str, dict[str, Any]] = RESOURCES["LiveApi"]["Properties"]["Routes"]
 SHARED_PROPERTIES: dict[str, Any] = TEMPLATE["Globals"]["Function"]
 STATE_MACHINE: dict[str, Any] = json.loads((PROJECT / "statemachines" / "process_image.asl.json").read_text())
 TASKS = {name: state for name, state in STATE_MACHINE["States"].items() if state["Type"] == "Task"}
@@ -254,6 +255,56 @@ class TestTables:
         assert with_sql == {file.name for file in files if file.name.endswith("_table.py")}
 
 
+WATCHED = {"uploads", "upload_sessions", "speaking_sessions"}
+UNWATCHED = {
+    "UsersDeleteFunction": "forgets in the same statement who watches what it deletes",
+    "UsersExportFunction": "only reads; the list of belongings that it goes by says how they are deleted, too",
+}
+
+
+def changes_what_can_be_watched(function: str) -> bool:
+    return any(
+        isinstance(part, ast.Constant)
+        and isinstance(part.value, str)
+        and WATCHED & set(re.findall(r"\bUPDATE (\w+)", part.value))
+        for node in source.reachable(handler(function))
+        for part in source.parts(node)
+    )
+
+
+class TestLiveProgress:
+    def test_each_table_that_can_be_watched_names_its_watchers(self) -> None:
+        migration = (PROJECT / "migrations" / "0011_live.sql").read_text()
+        triggers = re.findall(r"AFTER UPDATE ON (\w+)\n.* name_watchers\('(\w+)'\)", migration)
+        assert {table for table, _ in triggers} == WATCHED
+        assert {kind for _, kind in triggers} == topics.LIVE.keys()
+
+    @pytest.mark.parametrize("name", FUNCTIONS)
+    def test_a_function_that_changes_what_can_be_watched_publishes(self, name: str) -> None:
+        publish = source.shared_module("inlet.live").definitions["publish"]
+        publishes = any(node is publish for node in source.reachable(handler(name)))
+        changes = changes_what_can_be_watched(name) and name not in UNWATCHED
+        assert publishes == changes
+
+    def test_an_api_function_publishes_by_its_own_familys_readers(self) -> None:
+        for family in ("image_jobs", "upload_sessions", "speaking_sessions"):
+            for file in (PROJECT / "functions" / family).glob("*/handler.py"):
+                for module, name in source.Module("handler", file).references(source.parsed(file)):
+                    assert name != "publish" or module == f"inlet.{family}.state", file
+
+    def test_the_websockets_routes_have_their_functions_and_fixtures(self) -> None:
+        routes = {key: one["FunctionArn"]["Fn::GetAtt"][0] for key, one in LIVE_ROUTES.items()}
+        assert routes == {
+            "$connect": "LiveConnectFunction",
+            "$disconnect": "LiveDisconnectFunction",
+            "$default": "LiveMessageFunction",
+        }
+        for key, name in routes.items():
+            event = json.loads((PROJECT / "events" / f"{name}.json").read_text())
+            assert event["requestContext"]["routeKey"] == key
+            assert event["requestContext"]["connectionId"]
+
+
 STAGES = list(PROGRESS)
 
 
@@ -393,12 +444,13 @@ PERMISSIONS = {
     "list_multipart_uploads": {"s3:ListBucketMultipartUploads"},
     "list_objects_v2": {"s3:ListBucket"},
     "list_parts": {"s3:ListMultipartUploadParts"},
+    "post_to_connection": {"execute-api:ManageConnections"},
     "put_object": {"s3:PutObject"},
     "start_execution": {"states:StartExecution"},
     "upload_part": {"s3:PutObject"},
 }
 SDK_CALL = re.compile(
-    "[a-z]+_(object|objects|objects_v2|multipart_upload|multipart_uploads|part|parts|execution)|invoke"
+    "[a-z]+_(object|objects|objects_v2|multipart_upload|multipart_uploads|part|parts|execution)|[a-z_]+_connection|invoke"
 )
 
 
@@ -415,18 +467,28 @@ def needed_permissions(function: str) -> set[str]:
     return needed
 
 
+def present(declared: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is declared, with the first of what a condition chooses from."""
+    return [one["Fn::If"][1] if "Fn::If" in one else one for one in declared]
+
+
+def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a function may do, with all that it may do under a condition."""
+    policies = present(properties.get("Policies", []))
+    return [statement for policy in policies for statement in present(policy["Statement"])]
+
+
 def granted_permissions(properties: dict[str, Any]) -> set[str]:
     granted: set[str] = set()
-    for policy in properties.get("Policies", []):
-        for statement in policy["Statement"]:
-            actions = statement["Action"]
-            granted |= {actions} if isinstance(actions, str) else set(actions)
+    for statement in statements(properties):
+        actions = statement["Action"]
+        granted |= {actions} if isinstance(actions, str) else set(actions)
     return granted
 
 
 class TestPermissions:
     def test_every_call_in_the_adapters_is_known_here(self) -> None:
-        for name in ("deliverer", "storage", "multipart_uploads", "workflow"):
+        for name in ("deliverer", "live", "storage", "multipart_uploads", "workflow"):
             file = source.module_file(f"inlet.{name}")
             assert file is not None
             calls = {
@@ -447,18 +509,16 @@ class TestPermissions:
         name = RESOURCES["ProcessImageStateMachine"]["Properties"]["Name"]["Fn::Sub"]
         (asked,) = [
             statement["Resource"]["Fn::Sub"]
-            for policy in FUNCTIONS["OperationsSweepFunction"]["Policies"]
-            for statement in policy["Statement"]
+            for statement in statements(FUNCTIONS["OperationsSweepFunction"])
             if statement["Action"] == "states:DescribeExecution"
         ]
         assert asked.endswith(f":execution:{name}:*")
 
     def test_no_permission_is_for_everything(self) -> None:
         for name, properties in FUNCTIONS.items():
-            for policy in properties.get("Policies", []):
-                for statement in policy["Statement"]:
-                    assert statement["Resource"] != "*", name
-                    assert "*" not in json.dumps(statement["Action"]), name
+            for statement in statements(properties):
+                assert statement["Resource"] != "*", name
+                assert "*" not in json.dumps(statement["Action"]), name
 
 
 # What each layer brings, as it is imported.
