@@ -13,6 +13,8 @@ from inlet import database
 TICKET_SECONDS = 60
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway ends a connection after two hours."""
+HANDSHAKE_SECONDS = 10
+"""API Gateway calls a connection gone too while its handshake is under way."""
 CONNECTIONS_PER_TOPIC = 10
 REPORT_SECONDS = 1
 """How often one viewer's report of bytes sent is relayed, at most."""
@@ -51,7 +53,13 @@ WITH ticket AS (
 SELECT EXISTS (SELECT FROM connected) AS connected
 """
 
-_DROP = "DELETE FROM live_connections WHERE connection_id = ANY(%(connections)s)"
+_DROP = "DELETE FROM live_connections WHERE connection_id = %(connection_id)s"
+
+_DROP_ENDED = f"""
+DELETE FROM live_connections
+ WHERE connection_id = ANY(%(connections)s)
+   AND expires_at < now() + make_interval(secs => {CONNECTION_SECONDS - HANDSHAKE_SECONDS})
+"""
 
 _CONNECTION = """
 SELECT topic, user_id FROM live_connections WHERE connection_id = %(connection_id)s AND expires_at > now()
@@ -117,9 +125,14 @@ def connect(ticket_hash: str, connection_id: str) -> bool | None:
     return None if row is None else bool(row["connected"])
 
 
-def drop(connections: Sequence[str]) -> None:
-    """Forget connections that have ended."""
-    database.execute(_DROP, {"connections": list(connections)})
+def drop(connection_id: str) -> None:
+    """Forget a connection that has ended."""
+    database.execute(_DROP, {"connection_id": connection_id})
+
+
+def drop_ended(connections: Sequence[str]) -> None:
+    """Forget connections to which nothing can be posted any more, but not one whose handshake may be under way."""
+    database.execute(_DROP_ENDED, {"connections": list(connections)})
 
 
 def viewer(connection_id: str) -> Viewer | None:
