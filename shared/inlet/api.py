@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -177,6 +177,21 @@ class Resolver:
     def body(self) -> bytes:
         """The request's body."""
         return request_body.content(self.event)
+
+    def state(
+        self, state: Mapping[str, Any], *, changed: bool = False, retry_after_seconds: int | None = None
+    ) -> Response[str]:
+        """Return the answer that tells a state, with its revision as the ETag.
+
+        Whoever names that revision in `If-None-Match` is answered 304, unless the state has `changed` without it.
+        """
+        etag = f'"{state["revision"]}"'
+        sent = {"etag": etag}
+        if retry_after_seconds is not None:
+            sent["retry-after"] = str(retry_after_seconds)
+        if not changed and headers.matches_etag(self.event["headers"].get("if-none-match"), etag):
+            return Response(304, headers=sent)
+        return Response(200, "application/json", _serialize(state), sent)
 
     def lambda_handler(self, event: Event, context: Any) -> Answer:
         """Answer one request. Raises nothing."""
