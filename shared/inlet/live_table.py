@@ -68,7 +68,7 @@ SELECT topic, user_id FROM live_connections WHERE connection_id = %(connection_i
 _REPORT = f"""
 WITH reported AS (
     UPDATE live_connections SET reported_at = now()
-     WHERE connection_id = %(connection_id)s AND expires_at > now()
+     WHERE connection_id = %(connection_id)s AND expires_at > now() AND starts_with(topic, 'upload_session:')
        AND (reported_at IS NULL OR reported_at <= now() - make_interval(secs => {REPORT_SECONDS}))
     RETURNING topic
 )
@@ -141,7 +141,10 @@ def viewer(connection_id: str) -> Viewer | None:
 
 
 def report(connection_id: str) -> dict[str, str]:
-    """Note that this viewer reports bytes sent. Return who else watches, with the topic; nobody if it is too soon."""
+    """Note that this viewer of an upload session reports bytes sent.
+
+    Returns who else watches, with the topic; nobody if it is too soon.
+    """
     rows = database.fetch_all(_REPORT, {"connection_id": connection_id})
     return {row["connection_id"]: row["topic"] for row in rows}
 
