@@ -138,14 +138,16 @@ class WebSocketApi:
         connection.put(GOING_AWAY)
 
     def _route_of(self, text: str) -> str:
-        """Return the route that `$request.body.NAME` selects."""
+        """Return the route that `$request.body.NAME` selects: none of those that events have."""
         name = self._declared.selection.removeprefix("$request.body.")
         try:
             said = json.loads(text)
         except ValueError:
             said = None
         selected = said.get(name) if isinstance(said, dict) else None
-        return selected if isinstance(selected, str) and selected in self._declared.functions else "$default"
+        if not isinstance(selected, str) or selected.startswith("$") or selected not in self._declared.functions:
+            return "$default"
+        return selected
 
     async def _call(
         self, route: str, connection: Connection, about: dict[str, Any], event: dict[str, Any] | None = None
