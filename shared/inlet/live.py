@@ -79,7 +79,7 @@ def post(connections: Sequence[str], said: Mapping[str, Any], *, patience_second
     if late:
         logger.warning("pushes given up", extra={"count": len(late)})
     if ended := [calls[call] for call in done if not call.result()]:
-        live_table.drop_ended(ended)
+        live_table.drop_gone(ended)
 
 
 def _post(push: Callable[..., object], connection: str, data: bytes) -> bool:

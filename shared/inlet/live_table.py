@@ -14,7 +14,7 @@ TICKET_SECONDS = 60
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway ends a connection after two hours."""
 HANDSHAKE_SECONDS = 10
-"""API Gateway calls a connection gone too while its handshake is under way."""
+"""From `$connect`'s answer until the connection stands, at the very most. Until then a push is answered 410, too."""
 CONNECTIONS_PER_TOPIC = 10
 REPORT_SECONDS = 1
 """How often one viewer's report of bytes sent is relayed, at most."""
@@ -53,9 +53,9 @@ WITH ticket AS (
 SELECT EXISTS (SELECT FROM connected) AS connected
 """
 
-_DROP = "DELETE FROM live_connections WHERE connection_id = %(connection_id)s"
+_DROP = "DELETE FROM live_connections WHERE connection_id = ANY(%(connections)s)"
 
-_DROP_ENDED = f"""
+_DROP_GONE = f"""
 DELETE FROM live_connections
  WHERE connection_id = ANY(%(connections)s)
    AND expires_at < now() + make_interval(secs => {CONNECTION_SECONDS - HANDSHAKE_SECONDS})
@@ -125,14 +125,14 @@ def connect(ticket_hash: str, connection_id: str) -> bool | None:
     return None if row is None else bool(row["connected"])
 
 
-def drop(connection_id: str) -> None:
-    """Forget a connection that has ended."""
-    database.execute(_DROP, {"connection_id": connection_id})
+def drop(connections: Sequence[str]) -> None:
+    """Forget connections that have ended."""
+    database.execute(_DROP, {"connections": list(connections)})
 
 
-def drop_ended(connections: Sequence[str]) -> None:
-    """Forget connections to which nothing can be posted any more, but not one whose handshake may be under way."""
-    database.execute(_DROP_ENDED, {"connections": list(connections)})
+def drop_gone(connections: Sequence[str]) -> None:
+    """Forget connections that cannot be posted to, but for those that may only be about to stand."""
+    database.execute(_DROP_GONE, {"connections": list(connections)})
 
 
 def viewer(connection_id: str) -> Viewer | None:

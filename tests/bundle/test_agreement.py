@@ -13,7 +13,7 @@ from typing import Any, get_args
 import pytest
 from samcli.yamlhelper import yaml_parse
 
-from inlet import errors, topics
+from inlet import errors
 from inlet.image_jobs.rows import PROGRESS, Stage
 from inlet.settings import FUNCTION_SECRETS, Settings
 from local.stack import PROJECT
@@ -27,7 +27,6 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     for name, resource in RESOURCES.items()
     if resource["Type"] == "AWS::Serverless::Function"
 }
-LIVE_ROUTES: dict[str, dict[str, Any]] = RESOURCES["LiveApi"]["Properties"]["Routes"]
 SHARED_PROPERTIES: dict[str, Any] = TEMPLATE["Globals"]["Function"]
 STATE_MACHINE: dict[str, Any] = json.loads((PROJECT / "statemachines" / "process_image.asl.json").read_text())
 TASKS = {name: state for name, state in STATE_MACHINE["States"].items() if state["Type"] == "Task"}
@@ -253,56 +252,6 @@ class TestTables:
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and self.SQL.search(node.value)
         }
         assert with_sql == {file.name for file in files if file.name.endswith("_table.py")}
-
-
-WATCHED = {"uploads", "upload_sessions", "speaking_sessions"}
-UNWATCHED = {
-    "UsersDeleteFunction": "forgets in the same statement who watches what it deletes",
-    "UsersExportFunction": "only reads; the list of belongings that it goes by says how they are deleted, too",
-}
-
-
-def changes_what_can_be_watched(function: str) -> bool:
-    return any(
-        isinstance(part, ast.Constant)
-        and isinstance(part.value, str)
-        and WATCHED & set(re.findall(r"\bUPDATE (\w+)", part.value))
-        for node in source.reachable(handler(function))
-        for part in source.parts(node)
-    )
-
-
-class TestLiveProgress:
-    def test_each_table_that_can_be_watched_names_its_watchers(self) -> None:
-        migration = (PROJECT / "migrations" / "0011_live.sql").read_text()
-        triggers = re.findall(r"AFTER UPDATE ON (\w+)\n.* name_watchers\('(\w+)'\)", migration)
-        assert {table for table, _ in triggers} == WATCHED
-        assert {kind for _, kind in triggers} == topics.LIVE.keys()
-
-    @pytest.mark.parametrize("name", FUNCTIONS)
-    def test_a_function_that_changes_what_can_be_watched_publishes(self, name: str) -> None:
-        publish = source.shared_module("inlet.live").definitions["publish"]
-        publishes = any(node is publish for node in source.reachable(handler(name)))
-        changes = changes_what_can_be_watched(name) and name not in UNWATCHED
-        assert publishes == changes
-
-    def test_an_api_function_publishes_by_its_own_familys_readers(self) -> None:
-        for family in ("image_jobs", "upload_sessions", "speaking_sessions"):
-            for file in (PROJECT / "functions" / family).glob("*/handler.py"):
-                for module, name in source.Module("handler", file).references(source.parsed(file)):
-                    assert name != "publish" or module == f"inlet.{family}.state", file
-
-    def test_the_websockets_routes_have_their_functions_and_fixtures(self) -> None:
-        routes = {key: one["FunctionArn"]["Fn::GetAtt"][0] for key, one in LIVE_ROUTES.items()}
-        assert routes == {
-            "$connect": "LiveConnectFunction",
-            "$disconnect": "LiveDisconnectFunction",
-            "$default": "LiveMessageFunction",
-        }
-        for key, name in routes.items():
-            event = json.loads((PROJECT / "events" / f"{name}.json").read_text())
-            assert event["requestContext"]["routeKey"] == key
-            assert event["requestContext"]["connectionId"]
 
 
 STAGES = list(PROGRESS)

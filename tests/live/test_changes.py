@@ -10,11 +10,11 @@ import httpx
 from inlet.image_jobs.rows import GENERATED_PROGRESS, PROGRESS
 from local.stack import LocalStack
 from tests.support.image_jobs import Upload, confirm, confirmed, process, reserve, status
-from tests.support.live import Viewer, ticket, ticket_for, watching
 from tests.support.recordings import tone
 from tests.support.speaking_sessions import announce, put
 from tests.support.stacks import Rows
 from tests.support.upload_sessions import PART, File, Session, declare, expire, parts_list, pdf, png, put_parts
+from tests.support.viewers import Viewer, ticket, ticket_for, watching
 
 SIGNATURE = re.compile(r"\?[^\"]*X-Amz-[^\"]*")
 

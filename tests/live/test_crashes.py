@@ -9,8 +9,8 @@ import pytest
 from tests.support import invocations
 from tests.support.connections_stand_in import Connections
 from tests.support.crash import Functions, Trap
-from tests.support.live import watch
 from tests.support.upload_sessions import pdf
+from tests.support.viewers import watch
 from tests.support.worlds import upload_sessions
 from tests.support.worlds.image_jobs import ImageJobsWorld, Reserved
 from tests.support.worlds.upload_sessions import UploadSessionsWorld

@@ -15,9 +15,9 @@ from local_aws.ports import HOST, free_port
 from tests.support.connections_stand_in import Connections
 from tests.support.in_process import InProcess
 from tests.support.invocations import process, status
-from tests.support.live import watch
 from tests.support.stacks import Rows
 from tests.support.upload_sessions import pdf
+from tests.support.viewers import watch
 from tests.support.worlds import upload_sessions
 from tests.unit.test_adapters import UNREACHABLE, made
 

@@ -18,10 +18,10 @@ from inlet.identifiers import new_token, token_hash
 from local.stack import LocalStack
 from tests.support import invocations
 from tests.support.image_jobs import confirm, confirmed, reserve
-from tests.support.live import ask, handshake, ticket, ticket_for, token_of, watching
 from tests.support.speaking_sessions import recorded
 from tests.support.stacks import OTHER_SITE, Rows
 from tests.support.upload_sessions import create, declare, pdf
+from tests.support.viewers import ask, handshake, ticket, ticket_for, token_of, watching
 
 CONNECTED = "SELECT count(*) AS connected FROM live_connections WHERE topic = %s"
 MANY = 500

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support import live
+from tests.support import viewers
 from tests.support.crash import Functions, Run, Trap
 from tests.support.invocations import api_event
 from tests.support.recordings import tone
@@ -78,7 +78,7 @@ class UsersWorld(UploadSessionsWorld):
     def _watches(self, user: str, session_id: str) -> None:
         """Hold a ticket for a session, and watch it."""
         topic = f"upload_session:{session_id}"
-        live.watch(self.rows, topic, f"connection of {user}", user=user)
+        viewers.watch(self.rows, topic, f"connection of {user}", user=user)
         held = self.rows.execute("SELECT FROM live_tickets WHERE topic = %s AND user_id = %s", (topic, user)).rowcount
         assert held == 1, "creating a session gives one out"
 

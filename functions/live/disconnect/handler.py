@@ -8,5 +8,5 @@ from inlet import background, live_table
 @background.function
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, int]:
     """Forget the connection."""
-    live_table.drop(event["requestContext"]["connectionId"])
+    live_table.drop([event["requestContext"]["connectionId"]])
     return {"statusCode": 200}

@@ -7,8 +7,8 @@ import httpx
 from inlet.identifiers import token_hash
 from local.stack import LocalStack
 from tests.support.image_jobs import SECURITY, TIME, UNKNOWN, Upload, assert_error, reserve
-from tests.support.live import ask, ticket_for, token_of
 from tests.support.stacks import Rows
+from tests.support.viewers import ask, ticket_for, token_of
 
 KEY = "idempotency-key-of-a-viewer"
 

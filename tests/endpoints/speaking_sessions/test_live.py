@@ -5,9 +5,9 @@ import httpx
 from inlet.identifiers import token_hash
 from local.stack import LocalStack
 from tests.support.invocations import DEV_USER
-from tests.support.live import ask, ticket, token_of
 from tests.support.speaking_sessions import NOBODY, OTHER_USER, as_user, recorded, refusal
 from tests.support.stacks import Rows
+from tests.support.viewers import ask, ticket, token_of
 
 TICKETS = "SELECT hash, user_id FROM live_tickets WHERE topic = %s"
 

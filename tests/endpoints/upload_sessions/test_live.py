@@ -4,9 +4,9 @@ import httpx
 
 from inlet.identifiers import token_hash
 from tests.support.invocations import DEV_USER
-from tests.support.live import ask, handshake, ticket, token_of
 from tests.support.stacks import Rows
 from tests.support.upload_sessions import MISSING, SESSIONS, Session, create, declare, give_away, pdf
+from tests.support.viewers import ask, handshake, ticket, token_of
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
 TICKETS = "SELECT hash, user_id FROM live_tickets WHERE topic = %s"
