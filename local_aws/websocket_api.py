@@ -138,16 +138,14 @@ class WebSocketApi:
         connection.put(GOING_AWAY)
 
     def _route_of(self, text: str) -> str:
-        """Return the route that `$request.body.NAME` selects: none of those that events have."""
+        """Return the route that `$request.body.NAME` selects."""
         name = self._declared.selection.removeprefix("$request.body.")
         try:
             said = json.loads(text)
         except ValueError:
             said = None
         selected = said.get(name) if isinstance(said, dict) else None
-        if not isinstance(selected, str) or selected.startswith("$") or selected not in self._declared.functions:
-            return "$default"
-        return selected
+        return selected if isinstance(selected, str) and selected in self._declared.functions else "$default"
 
     async def _call(
         self, route: str, connection: Connection, about: dict[str, Any], event: dict[str, Any] | None = None

@@ -64,8 +64,6 @@ def test_what_was_deleted_is_not_told(http: httpx.Client, stack: LocalStack, row
         '{"action": "Hello"}',
         '{"action": null}',
         '{"action": ["hello"]}',
-        '{"action": "$connect"}',
-        '{"action": "$disconnect"}',
         '{"action": "hello", "action": "ping"}',
         '{"action": NaN}',
         '{"topic": "image_job:other"}',
