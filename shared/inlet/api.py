@@ -10,14 +10,14 @@ import inspect
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from inlet import answers, headers, idempotency, live, request_body
+from inlet import answers, headers, idempotency, request_body
 from inlet.answers import Family
 from inlet.errors import (
     DependencyUnavailable,
@@ -30,7 +30,6 @@ from inlet.errors import (
     UnsupportedType,
     ValidationFailed,
 )
-from inlet.live import Readers
 from inlet.logs import logger
 from inlet.settings import settings
 
@@ -81,12 +80,17 @@ class Route:
 class Resolver:
     """The endpoint of one function, or the few of one protocol. Takes forms only up to `max_form_bytes`.
 
-    `live` reads the state of what the function changes, for those who watch it. Refuses to start where a local bypass
-    is set on a deployed stage.
+    `publish` tells those who watch what the function has changed; it is called after each answer. Refuses to start
+    where a local bypass is set on a deployed stage.
     """
 
     def __init__(
-        self, family: Family, *, validation: bool = True, max_form_bytes: int = 0, live: Readers | None = None
+        self,
+        family: Family,
+        *,
+        validation: bool = True,
+        max_form_bytes: int = 0,
+        publish: Callable[[], None] = lambda: None,
     ) -> None:
         settings.refuse_unsafe()
         self.family = family
@@ -97,7 +101,7 @@ class Resolver:
         self.powertools.exception_handler(Exception)(self._refuse)
         self._validates = validation
         self._max_form_bytes = max_form_bytes
-        self._live = live
+        self._publish = publish
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """Register a GET; the options are those of `route`."""
@@ -174,6 +178,21 @@ class Resolver:
         """The request's body."""
         return request_body.content(self.event)
 
+    def state(
+        self, state: Mapping[str, Any], *, changed: bool = False, retry_after_seconds: int | None = None
+    ) -> Response[str]:
+        """Return the answer that tells a state, with its revision as the ETag.
+
+        Whoever names that revision in `If-None-Match` is answered 304, unless the state has `changed` without it.
+        """
+        etag = f'"{state["revision"]}"'
+        sent = {"etag": etag}
+        if retry_after_seconds is not None:
+            sent["retry-after"] = str(retry_after_seconds)
+        if not changed and headers.matches_etag(self.event["headers"].get("if-none-match"), etag):
+            return Response(304, headers=sent)
+        return Response(200, "application/json", _serialize(state), sent)
+
     def lambda_handler(self, event: Event, context: Any) -> Answer:
         """Answer one request. Raises nothing."""
         started = time.perf_counter()
@@ -187,8 +206,7 @@ class Resolver:
             answer = {"statusCode": refused.status_code, "body": refused.body, "headers": refused.headers}
         answer["headers"] = _HEADERS | {k.lower(): v for k, v in (answer.get("headers") or {}).items()}
         answer.pop("multiValueHeaders", None)
-        if self._live:
-            live.publish(self._live)
+        self._publish()
         logger.info(
             "request",
             extra={

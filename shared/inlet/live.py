@@ -6,6 +6,7 @@ one that takes too long is given up. Where nobody watches, nothing is read, no c
 """
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -45,10 +46,15 @@ def client() -> "ApiGatewayManagementApiClient":
 
 
 def publish(readers: Readers) -> None:
-    """Push what this function has changed to whoever watches it. Never fails; a topic takes about a second at most."""
+    """Push what this function has changed to whoever watches it. Never fails, and takes about a second at most."""
+    end = time.monotonic() + PATIENCE_SECONDS
     for watched in database.take_watched():
+        left = end - time.monotonic()
+        if settings.live_endpoint_url is None or left <= 0:  # switched off meanwhile, or many topics at once
+            logger.warning("push left out", extra={"error": "no endpoint" if left > 0 else "no time"})
+            continue
         try:
-            post(watched.connections, message(watched.topic, watched.user_id, readers))
+            post(watched.connections, message(watched.topic, watched.user_id, readers), patience_seconds=left)
         except Exception as error:  # noqa: BLE001 - the change is made, and whoever asked for it must hear so
             logger.warning("push left out", extra={"error": type(error).__name__})
 
@@ -60,27 +66,28 @@ def message(topic: str, user_id: str | None, readers: Readers) -> dict[str, Any]
     return {"topic": topic, "revision": state["revision"], "state": state}
 
 
-def post(connections: Sequence[str], said: Mapping[str, Any]) -> None:
+def post(connections: Sequence[str], said: Mapping[str, Any], *, patience_seconds: float = PATIENCE_SECONDS) -> None:
     """Post a message to several connections at once, and forget those that have ended. Takes a second at most."""
     from concurrent.futures import ThreadPoolExecutor, wait  # here: most functions are never watched
 
     data = json.dumps(said, separators=(",", ":")).encode()
+    push = client().post_to_connection  # here: no two threads may make a client
     posting = ThreadPoolExecutor(len(connections), thread_name_prefix="push")
-    calls = {posting.submit(_post, connection, data): connection for connection in connections}
-    done, late = wait(calls, timeout=PATIENCE_SECONDS)
+    calls = {posting.submit(_post, push, connection, data): connection for connection in connections}
+    done, late = wait(calls, timeout=patience_seconds)
     posting.shutdown(wait=False, cancel_futures=True)
     if late:
         logger.warning("pushes given up", extra={"count": len(late)})
     if ended := [calls[call] for call in done if not call.result()]:
-        live_table.drop(ended)
+        live_table.drop_gone(ended)
 
 
-def _post(connection: str, data: bytes) -> bool:
+def _post(push: Callable[..., object], connection: str, data: bytes) -> bool:
     """Tell whether the connection is still there, as far as anybody knows."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        client().post_to_connection(ConnectionId=connection, Data=data)
+        push(ConnectionId=connection, Data=data)
     except ClientError as error:
         if error.response["Error"]["Code"] == "GoneException":
             return False

@@ -13,6 +13,8 @@ from inlet import database
 TICKET_SECONDS = 60
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway ends a connection after two hours."""
+HANDSHAKE_SECONDS = 10
+"""From `$connect`'s answer until the connection stands, at the very most. Until then a push is answered 410, too."""
 CONNECTIONS_PER_TOPIC = 10
 REPORT_SECONDS = 1
 """How often one viewer's report of bytes sent is relayed, at most."""
@@ -53,6 +55,12 @@ SELECT EXISTS (SELECT FROM connected) AS connected
 
 _DROP = "DELETE FROM live_connections WHERE connection_id = ANY(%(connections)s)"
 
+_DROP_GONE = f"""
+DELETE FROM live_connections
+ WHERE connection_id = ANY(%(connections)s)
+   AND expires_at < now() + make_interval(secs => {CONNECTION_SECONDS - HANDSHAKE_SECONDS})
+"""
+
 _CONNECTION = """
 SELECT topic, user_id FROM live_connections WHERE connection_id = %(connection_id)s AND expires_at > now()
 """
@@ -60,7 +68,7 @@ SELECT topic, user_id FROM live_connections WHERE connection_id = %(connection_i
 _REPORT = f"""
 WITH reported AS (
     UPDATE live_connections SET reported_at = now()
-     WHERE connection_id = %(connection_id)s AND expires_at > now()
+     WHERE connection_id = %(connection_id)s AND expires_at > now() AND starts_with(topic, 'upload_session:')
        AND (reported_at IS NULL OR reported_at <= now() - make_interval(secs => {REPORT_SECONDS}))
     RETURNING topic
 )
@@ -122,13 +130,21 @@ def drop(connections: Sequence[str]) -> None:
     database.execute(_DROP, {"connections": list(connections)})
 
 
+def drop_gone(connections: Sequence[str]) -> None:
+    """Forget connections that cannot be posted to, but for those that may only be about to stand."""
+    database.execute(_DROP_GONE, {"connections": list(connections)})
+
+
 def viewer(connection_id: str) -> Viewer | None:
     """Return what the connection watches; None for one that is not known."""
     return database.fetch_one_as(Viewer, _CONNECTION, {"connection_id": connection_id})
 
 
 def report(connection_id: str) -> dict[str, str]:
-    """Note that this viewer reports bytes sent. Return who else watches, with the topic; nobody if it is too soon."""
+    """Note that this viewer of an upload session reports bytes sent.
+
+    Returns who else watches, with the topic; nobody if it is too soon.
+    """
     rows = database.fetch_all(_REPORT, {"connection_id": connection_id})
     return {row["connection_id"]: row["topic"] for row in rows}
 

@@ -79,7 +79,7 @@ def found_in(layers: tuple[Path, ...], packaged: Path) -> dict[str, str]:
 
 
 def test_clients_are_found() -> None:
-    assert services("OperationsSweepFunction") == {"lambda", "s3", "stepfunctions"}
+    assert services("OperationsSweepFunction") == {"apigatewaymanagementapi", "lambda", "s3", "stepfunctions"}
     assert services("ImageJobsStatusFunction") == set()
 
 

@@ -23,7 +23,7 @@ def registered(file_id: str) -> SessionFile:
 
 def session(*slots: Slot) -> UploadSession:
     now = datetime.now(UTC)
-    return UploadSession("id", "ada", "active", 0, SMALLEST, None, now, now, None, slots)
+    return UploadSession("id", "ada", "active", False, 0, SMALLEST, None, now, now, None, slots)
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ export interface paths {
         };
         /**
          * Read an upload session
-         * @description Returns every declared file with its state and progress; a completed file with a fresh URL. Reading does not prolong the session.
+         * @description Returns every declared file with its state and progress; a completed file with a fresh URL. Reading does not prolong the session. Answers 304, without URLs, while nothing has changed since the ETag in `If-None-Match`.
          */
         get: operations["read_session"];
         put?: never;
@@ -409,7 +409,7 @@ export interface paths {
         };
         /**
          * Read a speaking session
-         * @description Returns the session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes.
+         * @description Returns the session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes. Answers 304, without a URL, while nothing has changed since the ETag in `If-None-Match`.
          */
         get: operations["read_speaking_session"];
         put?: never;
@@ -1861,6 +1861,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SessionState"];
                 };
+            };
+            /** @description Success */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `BAD_REQUEST` */
             400: {
@@ -3770,6 +3777,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["RecordingDetail"];
                 };
+            };
+            /** @description Success */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `BAD_REQUEST` */
             400: {

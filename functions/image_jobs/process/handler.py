@@ -19,7 +19,7 @@ from inlet.image_jobs import state, uploads_table
 from inlet.image_jobs.messages import ProcessRequest, StartedJob
 from inlet.image_jobs.rows import Upload
 
-app = api.Resolver(Family.IMAGE_JOBS, live=state.LIVE)
+app = api.Resolver(Family.IMAGE_JOBS, publish=state.publish)
 
 
 def _upload_of(event: api.Event, upload_id: str) -> Upload:

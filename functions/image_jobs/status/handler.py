@@ -1,11 +1,10 @@
 """GET /api/status/{jobId}: return where the job stands. Polled every 2-3 seconds: one read, no pydantic, no boto3."""
 
-import json
 from random import SystemRandom
 
 from aws_lambda_powertools.event_handler import Response
 
-from inlet import api, authentication, headers, identifiers
+from inlet import api, authentication, identifiers
 from inlet.answers import Family
 from inlet.errors import UploadNotFound
 from inlet.image_jobs import jobs_table, state
@@ -39,14 +38,8 @@ def read_status(job_id: str) -> Response[str]:
         raise UploadNotFound
     authentication.check_job_token(token, row.token_hash)
 
-    body = json.dumps(state.of(job_id, row), separators=(",", ":"))
-    etag = f'"{row.revision}"'
-    sent = {"etag": etag}
-    if row.status in ("pending", "processing"):
-        sent["retry-after"] = str(POLL_SECONDS)
-    if headers.matches_etag(app.event["headers"].get("if-none-match"), etag):
-        return Response(304, headers=sent)
-    return Response(200, "application/json", body, sent)
+    unfinished = row.status in ("pending", "processing")
+    return app.state(state.of(job_id, row), retry_after_seconds=POLL_SECONDS if unfinished else None)
 
 
 lambda_handler = app.lambda_handler

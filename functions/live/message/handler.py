@@ -45,9 +45,9 @@ def _greet(connection: str) -> None:
 
 
 def _relay(connection: str, file: str, sent: int) -> None:
-    """Tell the others who watch what this one says it has sent; never more than once a second."""
+    """Tell the others who watch the session what this one says it has sent; never more than once a second."""
     file_id = identifiers.canonical_uuid(file)
-    if file_id is None or not 0 <= sent < MOST_BYTES:
+    if file_id is None or isinstance(sent, bool) or not 0 <= sent < MOST_BYTES:
         return
     if others := live_table.report(connection):
         topic = next(iter(others.values()))

@@ -17,7 +17,6 @@ from inlet import (
     deployment_table,
     idempotency_keys_table,
     identifiers,
-    live,
     live_table,
     notifications_table,
     object_deletions_table,
@@ -64,7 +63,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         except Exception as error:  # noqa: BLE001 - it is logged, and raised below
             background.log(error)
             failed.append(step.__name__)
-        live.publish(topics.LIVE)
+        topics.publish()
     logger.info("sweep", extra=dict(counts))
     if any(counts[name] for name in TOLD):
         deliverer.wake()

@@ -8,7 +8,7 @@ from inlet.speaking_sessions import messages, speaking_sessions_table, state
 from inlet.speaking_sessions.messages import RecordingReceived
 from inlet.speaking_sessions.rows import SpeakingSession
 
-app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False, live=state.LIVE)
+app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False, publish=state.publish)
 
 
 def _session(event: api.Event, id: str) -> SpeakingSession:

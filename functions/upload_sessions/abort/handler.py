@@ -14,7 +14,7 @@ from inlet.errors import (
 from inlet.logs import logger
 from inlet.upload_sessions import cleanup, endings_table, state
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, validation=False, live=state.LIVE)
+app = api.Resolver(Family.UPLOAD_SESSIONS, validation=False, publish=state.publish)
 
 
 @app.delete(

@@ -43,7 +43,7 @@ from inlet.upload_sessions.companion_messages import (
 )
 from inlet.upload_sessions.rules import RULES
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, live=state.LIVE)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 S3 = "/api/mocs/uploads/sessions/<session_id>/companion/<token>/s3"
 

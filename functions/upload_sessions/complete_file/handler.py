@@ -6,7 +6,7 @@ from inlet.errors import OF_A_SESSION_FILE, PartsMismatch, UploadLost
 from inlet.upload_sessions import completion, guards, state, upload_sessions_table
 from inlet.upload_sessions.messages import CompletedFile, CompleteRequest
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, live=state.LIVE)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -8,7 +8,7 @@ from inlet.upload_sessions import batches, completion, guards, state, upload_ses
 from inlet.upload_sessions.messages import CompletedFile, CompleteFilesRequest, CompletionResult, CompletionResults
 from inlet.upload_sessions.rules import RULES
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, live=state.LIVE)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -15,12 +15,12 @@ from inlet.errors import (
 )
 from inlet.limits import Limit
 from inlet.settings import settings
-from inlet.upload_sessions import batches, registration, upload_sessions_table
+from inlet.upload_sessions import batches, registration, state, upload_sessions_table
 from inlet.upload_sessions.messages import BatchResult, CreatedSession, DeclaredFile, Duplicate, SessionRequest
 from inlet.upload_sessions.rules import MB, RULES
 from inlet.upload_sessions.upload_sessions_table import Created
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 def _limit(user: User) -> Limit:

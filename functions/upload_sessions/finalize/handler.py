@@ -28,7 +28,7 @@ from inlet.upload_sessions.rows import UploadSession
 from inlet.upload_sessions.rules import RULES
 from inlet.upload_sessions.upload_sessions_table import Completed
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, live=state.LIVE)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -14,7 +14,7 @@ from inlet.upload_sessions import completion, files_table, registration, state, 
 from inlet.upload_sessions.messages import PartList, PartState
 from inlet.upload_sessions.rules import RULES
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, live=state.LIVE)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.get(

@@ -6,7 +6,7 @@ from inlet.errors import OF_AN_UPLOAD_SESSION
 from inlet.upload_sessions import batches, guards, registration, state, upload_sessions_table
 from inlet.upload_sessions.messages import BatchRequest, BatchResults
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, live=state.LIVE)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -8,7 +8,7 @@ skipped; a stale attempt stops with `StaleAttempt`. Errors leave as exceptions: 
 from collections.abc import Callable
 from typing import Any
 
-from inlet import background, live
+from inlet import background
 from inlet.identifiers import result_id_for
 from inlet.image_jobs import jobs_table, state
 from inlet.image_jobs.rows import PROGRESS, Job, Stage
@@ -26,11 +26,11 @@ def task(work: Callable[[Job], None], *, during: Stage) -> Callable[[Payload, An
     def lambda_handler(event: Payload, context: Any) -> Payload:
         upload_id, attempt = event["uploadId"], event["attempt"]
         job = jobs_table.enter(upload_id, attempt, during, PROGRESS[during])
-        live.publish(state.LIVE)
+        state.publish()
         late = job.progress > PROGRESS[during]
         if not late:
             work(job)
-            live.publish(state.LIVE)
+            state.publish()
         logger.info(
             "stage", extra={"task": context.function_name, "upload_id": upload_id, "attempt": attempt, "late": late}
         )

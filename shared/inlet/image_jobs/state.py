@@ -1,5 +1,6 @@
 """What the owner of an image job sees of it: the answer to a status poll, which is also what is pushed."""
 
+from inlet import live
 from inlet.errors import UploadNotFound
 from inlet.identifiers import result_id_for
 from inlet.image_jobs import jobs_table
@@ -34,3 +35,8 @@ def read(upload_id: str, _user: str | None) -> JobStatus:
 
 
 LIVE: Readers = {"image_job": read}
+
+
+def publish() -> None:
+    """Tell those who watch what this function has changed. Never fails."""
+    live.publish(LIVE)

@@ -1,6 +1,6 @@
 """What the owner of a speaking session sees of it: the recording, and what was made of it."""
 
-from inlet import storage
+from inlet import live, storage
 from inlet.authentication import User
 from inlet.live import Readers
 from inlet.speaking_sessions import messages, speaking_sessions_table
@@ -32,3 +32,8 @@ def read(session_id: str, user: str | None) -> RecordingDetail:
 
 
 LIVE: Readers = {"speaking_session": read}
+
+
+def publish() -> None:
+    """Tell those who watch what this function has changed. Never fails."""
+    live.publish(LIVE)

@@ -101,12 +101,14 @@ class UploadSession:
     """A session as its owner's requests see it.
 
     `state` holds now, by the database's clock: an active session past its deadline is `expired` before the sweeper says
-    so, and a finalizing one whose finalizer died is `active` again.
+    so, and a finalizing one whose finalizer died is `active` again. Then it has `lapsed`: time alone changed its state,
+    and no revision.
     """
 
     id: str
     user_id: str
     state: SessionStatus
+    lapsed: bool
     revision: int
     part_size_bytes: int
     companion_token_hash: str | None

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from inlet import downloads
+from inlet import downloads, live
 from inlet.live import Readers
 from inlet.upload_sessions import upload_sessions_table
 from inlet.upload_sessions.messages import FileState, Progress, SessionState
 from inlet.upload_sessions.rows import Slot, UploadSession
 
 
-def of(session: UploadSession) -> SessionState:
-    """Return the session's state. A completed file has a fresh URL."""
+def of(session: UploadSession) -> dict[str, Any]:
+    """Return the session's state, a `SessionState` as JSON has it. A completed file has a fresh URL."""
     files = [_file_state(slot) for slot in session.slots]
-    return SessionState(
+    state = SessionState(
         session_id=session.id,
         status=session.state,
         revision=session.revision,
@@ -28,11 +28,12 @@ def of(session: UploadSession) -> SessionState:
         ),
         files=files,
     )
+    return state.model_dump(mode="json", by_alias=True)
 
 
 def read(session_id: str, user: str | None) -> dict[str, Any]:
-    """Read a user's session, as JSON has it. Raise `UploadSessionNotFound`."""
-    return of(upload_sessions_table.get(session_id, user or "")).model_dump(mode="json", by_alias=True)
+    """Read a user's session. Raise `UploadSessionNotFound`."""
+    return of(upload_sessions_table.get(session_id, user or ""))
 
 
 def _file_state(slot: Slot) -> FileState:
@@ -52,3 +53,8 @@ def _file_state(slot: Slot) -> FileState:
 
 
 LIVE: Readers = {"upload_session": read}
+
+
+def publish() -> None:
+    """Tell those who watch what this function has changed. Never fails."""
+    live.publish(LIVE)

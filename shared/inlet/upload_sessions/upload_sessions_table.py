@@ -59,9 +59,9 @@ _SLOTS = """
      WHERE declaration.session_id = session.id"""
 
 _COLUMNS = f"""
-       session.id::text, session.user_id, {STATE} AS state, session.revision, session.part_size_bytes,
-       session.companion_token_hash, session.created_at, session.expires_at, session.delete_after AS deletes_at,
-       ({_SLOTS}) AS slots"""
+       session.id::text, session.user_id, {STATE} AS state, session.status <> {STATE} AS lapsed, session.revision,
+       session.part_size_bytes, session.companion_token_hash, session.created_at, session.expires_at,
+       session.delete_after AS deletes_at, ({_SLOTS}) AS slots"""
 
 _CREATE = f"""
 WITH session AS (
