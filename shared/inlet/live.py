@@ -47,6 +47,8 @@ def client() -> "ApiGatewayManagementApiClient":
 def publish(readers: Readers) -> None:
     """Push what this function has changed to whoever watches it. Never fails; a topic takes about a second at most."""
     for watched in database.take_watched():
+        if settings.live_endpoint_url is None:  # switched off while somebody watched
+            continue
         try:
             post(watched.connections, message(watched.topic, watched.user_id, readers))
         except Exception as error:  # noqa: BLE001 - the change is made, and whoever asked for it must hear so
@@ -72,7 +74,7 @@ def post(connections: Sequence[str], said: Mapping[str, Any]) -> None:
     if late:
         logger.warning("pushes given up", extra={"count": len(late)})
     if ended := [calls[call] for call in done if not call.result()]:
-        live_table.drop(ended)
+        live_table.drop_gone(ended)
 
 
 def _post(connection: str, data: bytes) -> bool:

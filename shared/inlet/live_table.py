@@ -13,6 +13,8 @@ from inlet import database
 TICKET_SECONDS = 60
 CONNECTION_SECONDS = 2 * 3600 + 600
 """API Gateway ends a connection after two hours."""
+HANDSHAKE_SECONDS = 10
+"""From `$connect`'s answer until the connection stands, at the very most. Until then a push is answered 410, too."""
 CONNECTIONS_PER_TOPIC = 10
 REPORT_SECONDS = 1
 """How often one viewer's report of bytes sent is relayed, at most."""
@@ -52,6 +54,12 @@ SELECT EXISTS (SELECT FROM connected) AS connected
 """
 
 _DROP = "DELETE FROM live_connections WHERE connection_id = ANY(%(connections)s)"
+
+_DROP_GONE = f"""
+DELETE FROM live_connections
+ WHERE connection_id = ANY(%(connections)s)
+   AND expires_at < now() + make_interval(secs => {CONNECTION_SECONDS - HANDSHAKE_SECONDS})
+"""
 
 _CONNECTION = """
 SELECT topic, user_id FROM live_connections WHERE connection_id = %(connection_id)s AND expires_at > now()
@@ -120,6 +128,11 @@ def connect(ticket_hash: str, connection_id: str) -> bool | None:
 def drop(connections: Sequence[str]) -> None:
     """Forget connections that have ended."""
     database.execute(_DROP, {"connections": list(connections)})
+
+
+def drop_gone(connections: Sequence[str]) -> None:
+    """Forget connections that cannot be posted to, but for those that may only be about to stand."""
+    database.execute(_DROP_GONE, {"connections": list(connections)})
 
 
 def viewer(connection_id: str) -> Viewer | None:
