@@ -192,7 +192,8 @@ def assert_other_commands_find_the_stack(stack: Run) -> None:
     assert (status, output) == (0, f"{preview}\n"), errors
     told = json.loads((stack.directory / "env.json").read_text())["Parameters"]
     assert told["DATABASE_URL"].startswith("postgresql://application:")
-    assert told["S3_ENDPOINT_URL"].startswith("http://host.docker.internal:")
+    for server in ("S3_ENDPOINT_URL", "LIVE_ENDPOINT_URL"):
+        assert told[server].startswith("http://host.docker.internal:")
     assert not any("127.0.0.1" in value for value in told.values())
 
 
