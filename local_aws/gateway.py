@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local_aws import websocket_protocol
 from local_aws.api_event import HttpRequest, HttpResponse, MalformedAnswer, build_event, message, read_answer
 from local_aws.callers import Callers
 from local_aws.children import PartFailed
@@ -89,7 +90,7 @@ class Api:
     async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         opening = _as_received({**scope, "method": "GET", "http_version": "1.1"})
         if self._websockets is None or opening.raw_path != self._websockets.path:
-            await deny(send, 404)
+            await deny(send, 403)  # API Gateway's word for a stage that is not there
         elif refused := self._callers.refusal(opening):
             await deny(send, refused[0])
         else:
@@ -193,7 +194,8 @@ class Gateway:
             server_header=False,
             timeout_graceful_shutdown=10,
             timeout_keep_alive=65,
-            ws="websockets-sansio",
+            log_level="warning",  # below, it logs the query strings of handshakes
+            **websocket_protocol.SETTINGS,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=self.part, daemon=True)

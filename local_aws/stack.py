@@ -29,6 +29,9 @@ from local_aws.websocket_api import MANAGEMENT_PATH, WebSocketApi
 if TYPE_CHECKING:
     from local_aws.workflow_engine import WorkflowEngine
 
+# Where boto3 looks for what the engine's door leads to.
+OF_ENGINE = ("AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
+
 
 class Stack:
     """One stack, which keeps its log in `directory`, for its owner alone.
@@ -79,8 +82,7 @@ class Stack:
         self._own_words = own_words or {}
         self._report = report
         self._engine: WorkflowEngine | None = None
-        declared = template.websocket_routes
-        self._websockets = WebSocketApi(declared, self._invoke) if declared else None
+        self._websockets: WebSocketApi | None = None
         self._stopping: list[Callable[[], object]] = []
 
     # What it offers
@@ -126,7 +128,7 @@ class Stack:
         if self.s3:
             known["AWS_ENDPOINT_URL_S3"] = self.s3.endpoint_url
         if self._engine:
-            known["AWS_ENDPOINT_URL_SFN"] = known["AWS_ENDPOINT_URL_LAMBDA"] = self._engine.endpoint_url
+            known |= dict.fromkeys(OF_ENGINE, self._engine.endpoint_url)
         return known
 
     def shown_path(self, request: HttpRequest) -> str:
@@ -179,6 +181,8 @@ class Stack:
     def _start(self) -> None:
         self._gateway = Gateway(self._port)
         self._stopping.append(self._gateway.close)
+        if declared := self.template.websocket_routes:
+            self._websockets = WebSocketApi(declared, self._invoke)
         if self.issuer is not None:
             self.issuer.start(self.own_pages())
             self._stopping.append(self.issuer.stop)
@@ -205,11 +209,13 @@ class Stack:
             websockets=self._websockets,
         )
         self._gateway.start(api)
-        # The first to stop: the rest is there until every request is answered.
+        # The first to stop: the rest is there until every request is answered, and every connection closed.
         self._stopping.append(self._gateway.stop)
+        if self._websockets:
+            self._stopping.append(self._websockets.stop)
 
     def _start_engine(self) -> None:
-        if not self.template.state_machines:
+        if not self.template.state_machines and not self._websockets:
             return
         # moto takes two seconds to import: the servers and the fork server start meanwhile.
         from local_aws.workflow_engine import WorkflowEngine

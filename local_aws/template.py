@@ -110,11 +110,15 @@ class Template:
 
     @cached_property
     def websocket_routes(self) -> WebSocketRoutes | None:
-        """The WebSocket API, where there is one."""
+        """The WebSocket API, where there is one and clients find it."""
         by_arn = {function.arn: name for name, function in self.functions.items()}
         for declared in self._document.of_type("Serverless::WebSocketApi").values():
+            if as_text(declared.get("DisableExecuteApiEndpoint", False)) == "true":
+                return None
             functions = {key: by_arn[route["FunctionArn"]] for key, route in declared["Routes"].items()}
-            return WebSocketRoutes(declared["StageName"], declared["RouteSelectionExpression"], functions)
+            return WebSocketRoutes(
+                declared.get("StageName", "default"), declared["RouteSelectionExpression"], functions
+            )
         return None
 
     @cached_property
