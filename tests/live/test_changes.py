@@ -168,6 +168,8 @@ def test_the_sweeper_tells_of_a_job_whose_execution_is_gone(http: httpx.Client, 
     name = f"{upload.id}-1"
     execution = client.start_execution(stateMachineArn=machine, name=name, input="{}")["executionArn"]
     client.stop_execution(executionArn=execution)
+    while client.describe_execution(executionArn=execution)["status"] == "RUNNING":
+        pass  # until its task, and what waits to try it again, has heard
     rows.execute(
         "UPDATE uploads SET status = 'processing', attempt = 1, workflow_run_id = %s,"
         " updated_at = now() - interval '1 hour' WHERE id = %s",
