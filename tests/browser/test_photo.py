@@ -197,7 +197,7 @@ def test_a_photograph_deleted_elsewhere_is_told_and_not_asked_for_again(
     assert http.delete(f"/api/upload/{job}", headers={"X-Session-Token": token}).status_code == 204
     expect(page.locator("#welcome-back")).to_contain_text("it was deleted")
     assert stored(page) == {}
-    assert traffic.answers("/api/status/").count(404) == 1
+    assert traffic.answers("/api/status/", "GET").count(404) == 1
 
 
 def test_a_line_that_breaks_between_sending_and_watching_loses_nothing(page: Page, jpeg: Path) -> None:

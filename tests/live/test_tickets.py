@@ -237,7 +237,7 @@ def test_where_progress_is_not_pushed_clients_are_told_to_poll(start_stack: Call
         for path in (session.path, f"/api/sessions/{recording}"):
             refused = ask(http, path)
             assert (refused.status_code, refused.json()["code"]) == (404, "LIVE_UPDATES_OFF")
-        assert handshake(stack.url.replace("http", "ws") + "/live?ticket=x") == 404
+        assert handshake(stack.url.replace("http", "ws") + "/live?ticket=x") == 403, "the endpoint is closed"
         assert session.send(pdf())
     with psycopg.connect(stack.database_url) as connection:
         assert connection.execute("SELECT count(*) FROM live_tickets").fetchone() == (0,)
