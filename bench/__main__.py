@@ -6,7 +6,7 @@
 import importlib
 import sys
 
-PARTS = ("init", "image_jobs", "memory", "cost", "imaging", "upload_sessions", "browser_upload", "line")
+PARTS = ("init", "image_jobs", "memory", "cost", "imaging", "upload_sessions", "browser_upload", "line", "live")
 BY_NAME = ("status_scale",)
 
 

@@ -2,8 +2,12 @@
 
 import json
 import time
+from collections.abc import Mapping
+from functools import partial
 
 import httpx
+from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect
 
 from deployment.words import Refused, say
 from local import picture
@@ -13,7 +17,7 @@ WARM_UP_SECONDS = 60  # an address that was just made is not known everywhere at
 
 
 def smoke(url: str) -> None:
-    """Refuse unless the API is there, turns strangers away, and takes one image through the whole workflow."""
+    """Refuse unless the API is there, turns strangers away, and takes one image, watched, through its workflow."""
     with httpx.Client(base_url=url, timeout=30) as http:
         document = _document(http)
         for method, path in _signed_in(document):
@@ -25,10 +29,25 @@ def smoke(url: str) -> None:
                 )
             say(f"  {method} {path}: 401 for a stranger")
         try:
-            preview = send(http, picture.jpeg(), "image/jpeg")
+            preview = send(http, picture.jpeg(), "image/jpeg", confirmed=partial(watch, http))
         except (DemoFailed, httpx.HTTPError) as error:
             raise Refused(f"The image job failed: {error}") from error
         say(f"  one image job, from upload to preview: {len(preview)} bytes")
+
+
+def watch(http: httpx.Client, job: str, owner: Mapping[str, str]) -> None:
+    """Refuse unless a WebSocket tells the job's state, or live updates are switched off."""
+    ticket = http.post(f"/api/status/{job}/live", headers=owner)
+    if "LIVE_UPDATES_OFF" in ticket.text:
+        say("  live updates are off: clients poll")
+        return
+    try:
+        with connect(ticket.raise_for_status().json()["liveUrl"], open_timeout=30) as socket:
+            socket.send(json.dumps({"action": "hello"}))
+            told = json.loads(socket.recv(timeout=30))
+    except (httpx.HTTPError, OSError, WebSocketException) as error:
+        raise Refused(f"The WebSocket failed, so clients could only poll: {error}") from error
+    say(f"  a WebSocket: told that the job is {told['state']['status']}")
 
 
 def _document(http: httpx.Client) -> dict[str, dict[str, dict[str, object]]]:

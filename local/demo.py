@@ -21,7 +21,7 @@ from local.stack import LocalStack
 from local_aws.children import PartFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 EMAIL = "demo@example.com"
 POLL_SECONDS = 0.25
@@ -82,8 +82,17 @@ def _running_stack() -> "Iterator[Addresses]":
         yield Addresses.of(stack)
 
 
-def send(http: httpx.Client, content: bytes, media_type: str) -> bytes:
-    """Take an image through the API from upload to result; return the finished preview."""
+def send(
+    http: httpx.Client,
+    content: bytes,
+    media_type: str,
+    *,
+    confirmed: "Callable[[str, Mapping[str, str]], None]" = lambda *_: None,
+) -> bytes:
+    """Take an image through the API from upload to result; return the finished preview.
+
+    `confirmed` is given the job's id, and the header that proves whose it is, before anything is done with it.
+    """
     columns = (TextColumn("{task.description:<14}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
         bar = progress.add_task("uploading", total=100)
@@ -99,6 +108,7 @@ def send(http: httpx.Client, content: bytes, media_type: str) -> bytes:
             raise DemoFailed(f"The bucket refused the file: {put.status_code} {put.text}")
         job, owner = reserved["uploadId"], {"X-Session-Token": reserved["sessionToken"]}
         _answer(http.post(f"/api/upload/{job}/confirm", headers=owner))
+        confirmed(job, owner)
         _answer(http.post("/api/process", json={"uploadId": job}, headers=owner))
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:

@@ -18,7 +18,8 @@ SECRETS = ("GEMINI_API_KEY", "POSTHOG_API_KEY")
 def container_environment(stack: LocalStack) -> dict[str, dict[str, str]]:
     """Return the form that `--env-vars` reads: `Parameters` are for every function."""
     known = stack.environment
-    addresses = {name: known[name].replace(HOST, HOST_FROM_CONTAINER) for name in SERVER_ADDRESSES}
+    servers = [*SERVER_ADDRESSES, *(["LIVE_ENDPOINT_URL"] if "LIVE_ENDPOINT_URL" in known else [])]
+    addresses = {name: known[name].replace(HOST, HOST_FROM_CONTAINER) for name in servers}
     parameters = addresses | {name: known[name] for name in AS_THEY_ARE if name in known}
     parameters |= {name: known.get(name, "") for name in SECRETS}
     parameters["MIGRATIONS_DATABASE_URL"] = addresses["DATABASE_URL"]

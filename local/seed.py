@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import psycopg
 
 from local.addresses import Addresses
-from local.seeds import image_jobs, speaking_sessions, upload_sessions
+from local.seeds import image_jobs, live, speaking_sessions, upload_sessions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -28,3 +28,4 @@ def seed(database_url: str, storage: "S3Client", bucket: str) -> None:
         image_jobs.seed(connection, storage, bucket)
         upload_sessions.seed(connection, storage, bucket)
         speaking_sessions.seed(connection, storage, bucket)
+        live.seed(connection)

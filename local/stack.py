@@ -51,6 +51,7 @@ PARAMETERS = {
     "BucketName": "BUCKET",
     "PosthogApiKey": "POSTHOG_API_KEY",
     "WebhookUrl": "WEBHOOK_URL",
+    "LiveUpdates": "LIVE_UPDATES",
 }
 # What the local issuer is asked for, as the template has it for a user pool of the stack's own.
 CLIENT_ID = "inlet-pages"
@@ -106,6 +107,7 @@ class LocalStack(Stack):
         }
         settings = DEFAULTS | own | dict(settings)
         self.bucket = settings["BUCKET"]
+        self._further_origins = [origin for origin in settings.get("ALLOWED_ORIGINS", "").split(",") if origin]
         issuer = _issuer(directory, settings)
         parameters = _parameters(settings, issuer)
         if parameters["JwtIssuer"] == NO_ISSUER:
@@ -146,6 +148,12 @@ class LocalStack(Stack):
     def addresses(self) -> dict[str, str]:
         """Return the servers' addresses by the names Inlet's settings have, beside those of boto3."""
         known = super().addresses() | {"STEP_FUNCTIONS_ENDPOINT_URL": self.engine.endpoint_url}
+        if self.live_url:
+            known |= {
+                "LIVE_URL": self.live_url,
+                "LIVE_ENDPOINT_URL": self.engine.endpoint_url,
+                "LIVE_ORIGINS": ",".join([*self.own_pages(), *self._further_origins]),
+            }
         if self.s3:
             known |= {
                 "S3_ENDPOINT_URL": self.s3.endpoint_url,

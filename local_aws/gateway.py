@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from local_aws import websocket_protocol
 from local_aws.api_event import HttpRequest, HttpResponse, MalformedAnswer, build_event, message, read_answer
 from local_aws.callers import Callers
 from local_aws.children import PartFailed
@@ -23,6 +24,7 @@ from local_aws.ports import HOST
 from local_aws.routing import RouteTable
 from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped, Throttled
 from local_aws.template import Route, Template
+from local_aws.websocket_api import WebSocketApi, deny
 
 BODY_LIMIT = 10 * 1024 * 1024  # bytes of a request
 INTEGRATION_SECONDS = 30  # the longest API Gateway waits for a function
@@ -52,7 +54,9 @@ class Api:
         report: Callable[[HttpRequest, int, float], None] = lambda *_: None,
         integration_seconds: float = INTEGRATION_SECONDS,
         own_words: Mapping[int | str, Mapping[str, str]] | None = None,
+        websockets: WebSocketApi | None = None,
     ) -> None:
+        self._websockets = websockets
         self._routes = RouteTable(template.routes)
         self._authorizers = {name: JwtAuthorizer(declared) for name, declared in template.authorizers.items()}
         self._stage_variables = template.stage_variables
@@ -67,7 +71,10 @@ class Api:
         self._threads = ThreadPoolExecutor(max_workers=256, thread_name_prefix="gateway")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request, or serve one WebSocket."""
+        if scope["type"] == "websocket":
+            await self._serve_websocket(scope, receive, send)
+            return
         begun = time.monotonic()
         incoming = Request(scope, receive)
         request = _as_received(scope)
@@ -79,6 +86,15 @@ class Api:
         outgoing.raw_headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
         await outgoing(scope, receive, send)
         self._report(request, response.status, time.monotonic() - begun)
+
+    async def _serve_websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        opening = _as_received({**scope, "method": "GET", "http_version": "1.1"})
+        if self._websockets is None or opening.raw_path != self._websockets.path:
+            await deny(send, 403)  # API Gateway's word for a stage that is not there
+        elif refused := self._callers.refusal(opening):
+            await deny(send, refused[0])
+        else:
+            await self._websockets.serve(scope, receive, send)
 
     async def _answer(self, request: HttpRequest, incoming: Request) -> HttpResponse:
         if refused := self._callers.refusal(request):
@@ -178,7 +194,8 @@ class Gateway:
             server_header=False,
             timeout_graceful_shutdown=10,
             timeout_keep_alive=65,
-            ws="none",
+            log_level="warning",  # below, it logs the query strings of handshakes
+            **websocket_protocol.SETTINGS,
         )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, args=([self._socket],), name=self.part, daemon=True)

@@ -17,7 +17,7 @@ MODULES = (
     "psycopg",
     "pydantic",
 )
-SERVICES = ("s3", "stepfunctions")
+SERVICES = ("s3", "stepfunctions", "apigatewaymanagementapi")
 
 for module in MODULES:
     with contextlib.suppress(ModuleNotFoundError):  # what a project does not install, its functions do not need

@@ -24,9 +24,13 @@ from local_aws.sandboxes import Outcome, Sandboxes, start_fork_server
 from local_aws.schedules import Schedules
 from local_aws.secret_files import private_directory
 from local_aws.template import Template
+from local_aws.websocket_api import MANAGEMENT_PATH, WebSocketApi
 
 if TYPE_CHECKING:
     from local_aws.workflow_engine import WorkflowEngine
+
+# Where boto3 looks for what the engine's door leads to.
+OF_ENGINE = ("AWS_ENDPOINT_URL_SFN", "AWS_ENDPOINT_URL_LAMBDA", "AWS_ENDPOINT_URL_APIGATEWAYMANAGEMENTAPI")
 
 
 class Stack:
@@ -78,6 +82,7 @@ class Stack:
         self._own_words = own_words or {}
         self._report = report
         self._engine: WorkflowEngine | None = None
+        self._websockets: WebSocketApi | None = None
         self._stopping: list[Callable[[], object]] = []
 
     # What it offers
@@ -96,6 +101,11 @@ class Stack:
     def engine(self) -> "WorkflowEngine":
         """The workflow engine of the template's state machines."""
         return _started(self._engine, "Workflow engine")
+
+    @property
+    def live_url(self) -> str | None:
+        """Where clients connect to the WebSocket API, if the template has one."""
+        return f"ws://{HOST}:{self._gateway.port}{self._websockets.path}" if self._websockets else None
 
     @property
     def function_log(self) -> Path:
@@ -118,7 +128,7 @@ class Stack:
         if self.s3:
             known["AWS_ENDPOINT_URL_S3"] = self.s3.endpoint_url
         if self._engine:
-            known["AWS_ENDPOINT_URL_SFN"] = known["AWS_ENDPOINT_URL_LAMBDA"] = self._engine.endpoint_url
+            known |= dict.fromkeys(OF_ENGINE, self._engine.endpoint_url)
         return known
 
     def shown_path(self, request: HttpRequest) -> str:
@@ -171,8 +181,10 @@ class Stack:
     def _start(self) -> None:
         self._gateway = Gateway(self._port)
         self._stopping.append(self._gateway.close)
+        if declared := self.template.websocket_routes:
+            self._websockets = WebSocketApi(declared, self._invoke)
         if self.issuer is not None:
-            self.issuer.start(self._own_pages())
+            self.issuer.start(self.own_pages())
             self._stopping.append(self.issuer.stop)
         servers = [server for server in (self.s3, self._postgres) if server is not None]
         for server in servers:
@@ -194,18 +206,24 @@ class Stack:
             auth_bypass=self._auth_bypass,
             own_words=self._own_words,
             report=self._report_request,
+            websockets=self._websockets,
         )
         self._gateway.start(api)
-        # The first to stop: the rest is there until every request is answered.
+        # The first to stop: the rest is there until every request is answered, and every connection closed.
         self._stopping.append(self._gateway.stop)
+        if self._websockets:
+            self._stopping.append(self._websockets.stop)
 
     def _start_engine(self) -> None:
-        if not self.template.state_machines:
+        if not self.template.state_machines and not self._websockets:
             return
         # moto takes two seconds to import: the servers and the fork server start meanwhile.
         from local_aws.workflow_engine import WorkflowEngine
 
-        self._engine = WorkflowEngine(self.template.state_machines, self.template.functions, self._invoke).start()
+        others = {MANAGEMENT_PATH: self._websockets} if self._websockets else {}
+        self._engine = WorkflowEngine(
+            self.template.state_machines, self.template.functions, self._invoke, others
+        ).start()
         self._stopping.append(self._engine.stop)
 
     def _start_sandboxes(self) -> None:
@@ -226,13 +244,13 @@ class Stack:
     def _make_buckets(self) -> None:
         if self.s3 is None:
             return
-        pages = self._own_pages()
+        pages = self.own_pages()
         storage = self.s3.client()
         for bucket, rules in self.template.buckets.items():
             open_rules = [rule | {"AllowedOrigins": [*rule["AllowedOrigins"], *pages]} for rule in rules]
             s3_server.ensure_bucket(storage, bucket, open_rules)
 
-    def _own_pages(self) -> list[str]:
+    def own_pages(self) -> list[str]:
         """Return the origins of the stack's own pages."""
         return [f"http://{name}:{self._gateway.port}" for name in (HOST, "localhost")]
 

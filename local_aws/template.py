@@ -59,6 +59,15 @@ class Schedule:
 
 
 @dataclass(frozen=True)
+class WebSocketRoutes:
+    """A WebSocket API: the function behind each route key, and the expression that selects one for a message."""
+
+    stage: str
+    selection: str
+    functions: dict[str, str]
+
+
+@dataclass(frozen=True)
 class StateMachine:
     """A workflow with its substitutions applied."""
 
@@ -98,6 +107,19 @@ class Template:
             )
             for function, event in self._events("HttpApi")
         ]
+
+    @cached_property
+    def websocket_routes(self) -> WebSocketRoutes | None:
+        """The WebSocket API, where there is one and clients find it."""
+        by_arn = {function.arn: name for name, function in self.functions.items()}
+        for declared in self._document.of_type("Serverless::WebSocketApi").values():
+            if as_text(declared.get("DisableExecuteApiEndpoint", False)) == "true":
+                return None
+            functions = {key: by_arn[route["FunctionArn"]] for key, route in declared["Routes"].items()}
+            return WebSocketRoutes(
+                declared.get("StageName", "default"), declared["RouteSelectionExpression"], functions
+            )
+        return None
 
     @cached_property
     def authorizers(self) -> dict[str, Authorizer]:

@@ -9,6 +9,7 @@ work. Executions live in memory; a restart loses those that run.
 import io
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -27,7 +28,7 @@ from werkzeug.serving import make_server
 
 from local_aws import invocations
 from local_aws.cloudformation import ACCOUNT, REGION
-from local_aws.engine_door import EngineDoor
+from local_aws.engine_door import Application, EngineDoor
 from local_aws.invocations import Invocations
 from local_aws.ports import HOST
 from local_aws.sandboxes import Outcome, Throttled
@@ -48,14 +49,20 @@ _functions: dict[str, tuple[Invoke, str]] = {}
 class WorkflowEngine:
     """The engine of one stack: its state machines, its tasks' functions, an endpoint for boto3."""
 
-    def __init__(self, state_machines: list[StateMachine], functions: Mapping[str, Function], invoke: Invoke) -> None:
+    def __init__(
+        self,
+        state_machines: list[StateMachine],
+        functions: Mapping[str, Function],
+        invoke: Invoke,
+        others: Mapping[re.Pattern[str], Application] | None = None,
+    ) -> None:
         self._state_machines = state_machines
         definitions = " ".join(machine.definition for machine in state_machines)
         self._functions = {
             function.arn: (invoke, name) for name, function in functions.items() if f'"{function.arn}"' in definitions
         }
-        others = {invocations.PATH: Invocations(functions, invoke)}
-        self._door = EngineDoor(DomainDispatcherApplication(create_backend_app), others)
+        doors: dict[re.Pattern[str], Application] = {invocations.PATH: Invocations(functions, invoke), **(others or {})}
+        self._door = EngineDoor(DomainDispatcherApplication(create_backend_app), doors)
         self._server = make_server(HOST, 0, self._door, threaded=True, request_handler=MotoRequestHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, name="workflow-engine", daemon=True)
 

@@ -13,7 +13,7 @@ import psycopg
 
 from deployment.account import stack_name
 from rehearsal.cloud import Cloud
-from rehearsal.journeys import edge, image_jobs, operations, speaking_sessions, upload_sessions, users
+from rehearsal.journeys import edge, image_jobs, live, operations, speaking_sessions, upload_sessions, users
 from rehearsal.permissions import account
 from rehearsal.stack import Stack, deployed
 from rehearsal.words import Failed, answered, require, say
@@ -21,7 +21,7 @@ from scripts.build import ROOT, host_architecture
 
 STAGE, OTHER_STAGE = "dev", "staging"
 ORIGIN, OTHER_ORIGIN = "https://pages.example.com", "https://www.example.com"
-JOURNEYS = (edge, image_jobs, speaking_sessions, upload_sessions, users)
+JOURNEYS = (edge, image_jobs, live, speaking_sessions, upload_sessions, users)
 # What MiniStack's IAM is not asked for: whether a missing object is told from a forbidden one, and calls by services.
 NEVER_ASKED = dict.fromkeys(("s3:ListBucket", "lambda:InvokeFunction"), " (not asked for by MiniStack)")
 # Of the `make` that called us: its own variables are not the person's.
@@ -113,8 +113,8 @@ class Day:
         say(f"Names that somebody asked for beside these: {', '.join(sorted(self._cloud.network.refused)) or 'none'}")
 
     def _deploy(self, stage: str, origin: str = ORIGIN, *, fails: bool = False) -> str:
-        """Deploy with a samconfig.toml as a person would have edited it."""
-        ours = f', "JwtIssuer={self._cloud.issuer.url}", "AllowedOrigins={origin}"'
+        """Deploy with a samconfig.toml as a person would have edited it; a day makes more uploads than an hour may."""
+        ours = f', "JwtIssuer={self._cloud.issuer.url}", "AllowedOrigins={origin}", "UploadsPerHour=100"'
         declared = rf"(\[{stage}\.deploy\.parameters\][^\[]*parameter_overrides = \[[^\]]*)"
         edited, changes = re.subn(declared, lambda found: found[0] + ours, (ROOT / "samconfig.toml").read_text())
         require(changes == 1, f"samconfig.toml has no parameter_overrides of {stage}")

@@ -145,11 +145,12 @@ class SecurityHeaders:
 def _security_headers() -> dict[str, str]:
     bucket = " ".join(_bucket_origins())
     analytics = _origin(settings.posthog_host) if settings.posthog_api_key else ""
+    live = _origin(settings.live_url) if settings.live_url else ""
     policy = {
         "default-src": "'none'",
         "script-src": "'self'",
         "style-src": "'self'",
-        "connect-src": " ".join(filter(None, ["'self'", bucket, analytics, *_issuer_origins()])),
+        "connect-src": " ".join(filter(None, ["'self'", bucket, analytics, live, *_issuer_origins()])),
         "img-src": f"'self' blob: data: {bucket}",
         "media-src": f"'self' blob: {bucket}",
         "base-uri": "'none'",

@@ -11,6 +11,7 @@ from local_aws.s3_server import S3Server
 from local_aws.sandboxes import Sandboxes
 from local_aws.template import Template
 from local_aws.tests.echo_bundle import OTHER_HOSTS, OWN_WORDS, SHARED, TEMPLATE, Echo
+from local_aws.tests.talk import Talk
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,13 @@ def echo(serve_echo: Callable[..., Echo]) -> Echo:
 def http_echo(echo: Echo) -> Iterator[httpx.Client]:
     with echo.client() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Talk]:
+    talk = Talk(tmp_path_factory.mktemp("talk"), "talk")
+    with talk.stack:
+        yield talk
 
 
 @pytest.fixture(scope="session")

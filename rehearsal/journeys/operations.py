@@ -2,6 +2,7 @@
 
 import psycopg
 
+from rehearsal.journeys.live import until, watching
 from rehearsal.stack import Stack
 from rehearsal.words import answered, require
 from tests.support import image_jobs, upload_sessions
@@ -29,7 +30,9 @@ def travel(stack: Stack, database_url: str) -> str:
             connection.execute(LOSE_START, [lost.id])
             connection.execute(ABANDON, [abandoned.id])
             connection.execute(LEAVE_ALONE, [overdue.id])
-        swept = {name: count for name, count in stack.invoke("OperationsSweepFunction", {}).items() if count}
+        with watching(stack, answered(builder.post(f"{overdue.path}/live"), 201)["liveUrl"]) as socket:
+            swept = {name: count for name, count in stack.invoke("OperationsSweepFunction", {}).items() if count}
+            until(socket, lambda push: push["state"]["status"] == "expired")
         expected = {"started": 1, "unconfirmed": 1, "expired": 1}
         require(expected.items() <= swept.items() and swept["purged"] and swept["objects"], f"swept: {swept}")
         require(image_jobs.wait(http, lost)["status"] == "completed", "the lost start was not made good")

@@ -17,12 +17,14 @@ def install() -> None:
 
     def create_with_body(logical_id: str, properties: dict[str, Any], stack: str) -> Any:
         made = create(logical_id, properties, stack)
-        import_body(made[0], properties["Body"])
+        if "Body" in properties:  # a WebSocket API has its routes as resources of their own
+            import_body(made[0], properties["Body"])
         return made
 
     def update_with_body(api: str, old: dict[str, Any], new: dict[str, Any], *identity: Any, **options: Any) -> Any:
         outcome = update(api, old, new, *identity, **options)
-        import_body(api, new["Body"])
+        if "Body" in new:
+            import_body(api, new["Body"])
         return outcome
 
     handlers |= {"create": create_with_body, "update": update_with_body}

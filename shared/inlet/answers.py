@@ -29,6 +29,7 @@ STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {
     errors.RouteNotFound: (404, "NOT_FOUND"),
     errors.Unauthorized: (401, "UNAUTHORIZED"),
     errors.LimitExceeded: (429, "TOO_MANY_REQUESTS"),
+    errors.LiveUpdatesOff: (404, "LIVE_UPDATES_OFF"),
     errors.BudgetSpent: (429, "BUDGET_SPENT"),
     errors.IdempotencyMismatch: (422, "IDEMPOTENCY_MISMATCH"),
     errors.IdempotencyInProgress: (409, "IDEMPOTENCY_IN_PROGRESS"),

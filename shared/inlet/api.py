@@ -10,7 +10,7 @@ import inspect
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
 
@@ -80,10 +80,18 @@ class Route:
 class Resolver:
     """The endpoint of one function, or the few of one protocol. Takes forms only up to `max_form_bytes`.
 
-    Refuses to start where a local bypass is set on a deployed stage.
+    `publish` tells those who watch what the function has changed; it is called after each answer. Refuses to start
+    where a local bypass is set on a deployed stage.
     """
 
-    def __init__(self, family: Family, *, validation: bool = True, max_form_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        family: Family,
+        *,
+        validation: bool = True,
+        max_form_bytes: int = 0,
+        publish: Callable[[], None] = lambda: None,
+    ) -> None:
         settings.refuse_unsafe()
         self.family = family
         self.routes: list[Route] = []
@@ -93,6 +101,7 @@ class Resolver:
         self.powertools.exception_handler(Exception)(self._refuse)
         self._validates = validation
         self._max_form_bytes = max_form_bytes
+        self._publish = publish
 
     def get(self, path: str, **options: Any) -> Callable[[Handler], Handler]:
         """Register a GET; the options are those of `route`."""
@@ -169,6 +178,21 @@ class Resolver:
         """The request's body."""
         return request_body.content(self.event)
 
+    def state(
+        self, state: Mapping[str, Any], *, changed: bool = False, retry_after_seconds: int | None = None
+    ) -> Response[str]:
+        """Return the answer that tells a state, with its revision as the ETag.
+
+        Whoever names that revision in `If-None-Match` is answered 304, unless the state has `changed` without it.
+        """
+        etag = f'"{state["revision"]}"'
+        sent = {"etag": etag}
+        if retry_after_seconds is not None:
+            sent["retry-after"] = str(retry_after_seconds)
+        if not changed and headers.matches_etag(self.event["headers"].get("if-none-match"), etag):
+            return Response(304, headers=sent)
+        return Response(200, "application/json", _serialize(state), sent)
+
     def lambda_handler(self, event: Event, context: Any) -> Answer:
         """Answer one request. Raises nothing."""
         started = time.perf_counter()
@@ -182,6 +206,7 @@ class Resolver:
             answer = {"statusCode": refused.status_code, "body": refused.body, "headers": refused.headers}
         answer["headers"] = _HEADERS | {k.lower(): v for k, v in (answer.get("headers") or {}).items()}
         answer.pop("multiValueHeaders", None)
+        self._publish()
         logger.info(
             "request",
             extra={

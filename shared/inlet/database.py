@@ -9,12 +9,14 @@ No psycopg exception leaves this module. A lost, refused or read-only connection
 other is a bug, a `StatementFailed`: Postgres' own words may quote a row, so only the primary message is kept.
 """
 
+import json
 import re
 import select
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, LiteralString
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, LiteralString
 
 import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
@@ -22,6 +24,9 @@ from psycopg.rows import RowFactory, class_row, dict_row
 
 from inlet.errors import DatabaseUnavailable
 from inlet.settings import settings
+
+if TYPE_CHECKING:
+    from psycopg.errors import Diagnostic
 
 type Connection = psycopg.Connection[Any]
 type Parameters = Mapping[str, Any]
@@ -40,11 +45,23 @@ _LIVELINESS: dict[str, Any] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+_WATCHED = "LIVE0"
+"""The code of the notice by which the trigger `name_watchers` answers a change that somebody watches."""
 _open: Connection | None = None
+_watched: dict[str, "Watched"] = {}
 
 
 class StatementFailed(Exception):
     """A statement that Postgres refuses: a bug. Holds the primary message and the constraint's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A topic that was changed while somebody watched it, and the connections that do. `user_id` is whose it is."""
+
+    topic: str
+    user_id: str | None
+    connections: list[str]
 
 
 def fetch_one(statement: LiteralString, parameters: Parameters) -> dict[str, Any] | None:
@@ -108,6 +125,16 @@ def run[T](work: Callable[[Connection], T]) -> T:
             raise DatabaseUnavailable(f"The database does not answer: {type(error).__name__}") from None
 
 
+def take_watched() -> list[Watched]:
+    """Return, once, what was changed since the last call and is watched. Takes no round trip.
+
+    Postgres says so in its answer to the change itself.
+    """
+    taken = list(_watched.values())
+    _watched.clear()
+    return taken
+
+
 def close() -> None:
     """Close the connection. The next call opens another."""
     global _open
@@ -146,7 +173,14 @@ def _connection() -> Connection:
         close()
     if _open is None:
         _open = psycopg.connect(settings.database_url, autocommit=True, prepare_threshold=None, **_LIVELINESS)
+        _open.add_notice_handler(_note_watched)
     return _open
+
+
+def _note_watched(notice: "Diagnostic") -> None:
+    if notice.sqlstate == _WATCHED and notice.message_primary:
+        watched = Watched(**json.loads(notice.message_primary))
+        _watched[watched.topic] = watched
 
 
 def _hung_up(connection: Connection) -> bool:

@@ -81,6 +81,12 @@ class LimitExceeded(InletError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class LiveUpdatesOff(InletError):
+    """This stack pushes no progress."""
+
+    message = "Progress is not pushed here. Please poll."
+
+
 class BudgetSpent(LimitExceeded):
     """The day's model calls of the whole stack are used up."""
 

@@ -207,6 +207,21 @@ class Settings:
         return _optional("NOTIFICATIONS_FUNCTION") or None
 
     @cached_property
+    def live_url(self) -> str | None:
+        """Where clients open a WebSocket; unset where progress is not pushed."""
+        return _optional("LIVE_URL") or None
+
+    @cached_property
+    def live_endpoint_url(self) -> str | None:
+        """Where messages for open connections are posted; unset where progress is not pushed."""
+        return _optional("LIVE_ENDPOINT_URL") or None
+
+    @cached_property
+    def live_origins(self) -> frozenset[str]:
+        """The origins whose pages may open a WebSocket."""
+        return frozenset(origin.rstrip("/") for origin in _optional("LIVE_ORIGINS").split(",") if origin)
+
+    @cached_property
     def web_directory(self) -> str:
         """Where the web client's files lie."""
         return _optional("WEB_DIRECTORY", "/opt")

@@ -63,7 +63,7 @@ class Traffic:
 
     def _note(self, kind: str, text: str) -> None:
         # Chromium reports every refused or interrupted request; the tests look at those themselves.
-        if kind == "error" and not text.startswith("Failed to load resource"):
+        if kind == "error" and not text.startswith(("Failed to load resource", "WebSocket connection to")):
             self.complaints.append(text)
 
     def calls(self, pattern: str, method: str | None = None) -> list[Request]:
@@ -157,6 +157,12 @@ def examine(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Page, str], N
 def hurry(page: Page) -> None:
     """Have the page ask for the job's status at once, again and again, as if the network came back each time."""
     page.add_init_script("setInterval(() => dispatchEvent(new Event('online')), 250)")
+
+
+def without_pushes(page: Page) -> None:
+    """Have every ticket refused, as where progress is not pushed: the page polls."""
+    said = {"success": False, "error": {"code": "LIVE_UPDATES_OFF", "message": "Off"}}
+    page.route("**/live", lambda route: route.fulfill(status=404, json=said))
 
 
 def violations(page: Page, axe: Path) -> list[str]:

@@ -13,7 +13,7 @@ from playwright.sync_api import Page, Request, Route, expect
 
 from inlet import answers
 from local.stack import LocalStack
-from tests.browser.conftest import Traffic, hurry
+from tests.browser.conftest import Traffic, hurry, without_pushes
 from tests.support.photographs import noise, photograph
 
 E_MAIL = "ada@example.com"
@@ -122,7 +122,7 @@ def test_from_choosing_to_the_portrait_and_back(
     assert stored(page)["babypeek-current-job"] == job
     assert all(token not in request.url for request in traffic.requests)
     assert {call.headers["x-session-token"] for call in traffic.calls("/api/(status|process|results)")} == {token}
-    assert len({call.headers["idempotency-key"] for call in traffic.calls("/api/", "POST")}) == 3
+    assert len({call.headers["idempotency-key"] for call in traffic.calls("/api/(upload|process)", "POST")}) == 3
 
     page.reload()
     expect_result(page)
@@ -197,7 +197,7 @@ def test_a_photograph_deleted_elsewhere_is_told_and_not_asked_for_again(
     assert http.delete(f"/api/upload/{job}", headers={"X-Session-Token": token}).status_code == 204
     expect(page.locator("#welcome-back")).to_contain_text("it was deleted")
     assert stored(page) == {}
-    assert traffic.answers("/api/status/").count(404) == 1
+    assert traffic.answers("/api/status/", "GET").count(404) == 1
 
 
 def test_a_line_that_breaks_between_sending_and_watching_loses_nothing(page: Page, jpeg: Path) -> None:
@@ -337,8 +337,9 @@ def test_a_failed_job_is_tried_again_as_often_as_it_may(page: Page, jpeg: Path) 
         return route.fulfill(status=202, json={"success": True, "jobId": "x", "status": "processing"})
 
     failed = {"success": True, "status": "failed", "stage": "failed", "progress": 30, "resultId": None, "updatedAt": ""}
+    said = failed | {"revision": 3, "errorMessage": "The model was busy."}
     page.route("**/api/process", process)
-    page.route("**/api/status/*", lambda route: route.fulfill(json=failed | {"errorMessage": "The model was busy."}))
+    page.route("**/api/status/*", lambda route: route.fulfill(json=said))
     send(page, jpeg)
     retry = page.get_by_role("button", name="Try again")
     for tries in (1, 2):
@@ -382,7 +383,7 @@ def test_polling_slows_down_when_nobody_looks_and_while_the_network_fails(page: 
         if answer is None:
             route.abort("internetdisconnected")
         else:
-            body = answer | {"success": True, "updatedAt": "2026-01-01T00:00:00Z"}
+            body = answer | {"success": True, "revision": asked, "updatedAt": "2026-01-01T00:00:00Z"}
             route.fulfill(json=body, headers={"retry-after": "2"})
 
     under_way: set[Request] = set()
@@ -402,6 +403,7 @@ def test_polling_slows_down_when_nobody_looks_and_while_the_network_fails(page: 
         return asked - before
 
     page.clock.install()
+    without_pushes(page)
     page.route("**/api/status/*", status)
     send(page, jpeg)
     job_of(page)
@@ -435,7 +437,7 @@ def test_who_waits_in_line_is_told(page: Page, jpeg: Path) -> None:
         etag = f'"{answer["progress"]}"'
         if route.request.headers.get("if-none-match") == etag:
             return route.fulfill(status=304, headers={"etag": etag})
-        body = answer | {"success": True, "updatedAt": "2026-01-01T00:00:00Z"}
+        body = answer | {"success": True, "revision": answer["progress"], "updatedAt": "2026-01-01T00:00:00Z"}
         return route.fulfill(json=body, headers={"etag": etag})
 
     def run_for(seconds: int) -> None:
@@ -444,6 +446,7 @@ def test_who_waits_in_line_is_told(page: Page, jpeg: Path) -> None:
             page.wait_for_timeout(10)
 
     page.clock.install()
+    without_pushes(page)
     page.route("**/api/status/*", status)
     send(page, jpeg)
     job_of(page)

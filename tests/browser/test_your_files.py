@@ -100,7 +100,7 @@ def test_an_unfinished_one_is_gone_on_with_where_nothing_is_remembered(
     session.send(sent)
     page.goto("/your-files")
     page.get_by_role("link", name="Unfinished").click()
-    expect(page.locator(".file-note")).to_have_text(["3 KB", "1 KB · 0 % sent"])
+    expect(page.locator(".file-note")).to_have_text(["3 KB", "1 KB · 0 % arrived"])
     examine(page, "file-set-unfinished")
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Continue").click()

@@ -393,12 +393,13 @@ PERMISSIONS = {
     "list_multipart_uploads": {"s3:ListBucketMultipartUploads"},
     "list_objects_v2": {"s3:ListBucket"},
     "list_parts": {"s3:ListMultipartUploadParts"},
+    "post_to_connection": {"execute-api:ManageConnections"},
     "put_object": {"s3:PutObject"},
     "start_execution": {"states:StartExecution"},
     "upload_part": {"s3:PutObject"},
 }
 SDK_CALL = re.compile(
-    "[a-z]+_(object|objects|objects_v2|multipart_upload|multipart_uploads|part|parts|execution)|invoke"
+    "[a-z]+_(object|objects|objects_v2|multipart_upload|multipart_uploads|part|parts|execution)|[a-z_]+_connection|invoke"
 )
 
 
@@ -415,18 +416,28 @@ def needed_permissions(function: str) -> set[str]:
     return needed
 
 
+def present(declared: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What is declared, with the first of what a condition chooses from."""
+    return [one["Fn::If"][1] if "Fn::If" in one else one for one in declared]
+
+
+def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a function may do, with all that it may do under a condition."""
+    policies = present(properties.get("Policies", []))
+    return [statement for policy in policies for statement in present(policy["Statement"])]
+
+
 def granted_permissions(properties: dict[str, Any]) -> set[str]:
     granted: set[str] = set()
-    for policy in properties.get("Policies", []):
-        for statement in policy["Statement"]:
-            actions = statement["Action"]
-            granted |= {actions} if isinstance(actions, str) else set(actions)
+    for statement in statements(properties):
+        actions = statement["Action"]
+        granted |= {actions} if isinstance(actions, str) else set(actions)
     return granted
 
 
 class TestPermissions:
     def test_every_call_in_the_adapters_is_known_here(self) -> None:
-        for name in ("deliverer", "storage", "multipart_uploads", "workflow"):
+        for name in ("deliverer", "live", "storage", "multipart_uploads", "workflow"):
             file = source.module_file(f"inlet.{name}")
             assert file is not None
             calls = {
@@ -447,18 +458,16 @@ class TestPermissions:
         name = RESOURCES["ProcessImageStateMachine"]["Properties"]["Name"]["Fn::Sub"]
         (asked,) = [
             statement["Resource"]["Fn::Sub"]
-            for policy in FUNCTIONS["OperationsSweepFunction"]["Policies"]
-            for statement in policy["Statement"]
+            for statement in statements(FUNCTIONS["OperationsSweepFunction"])
             if statement["Action"] == "states:DescribeExecution"
         ]
         assert asked.endswith(f":execution:{name}:*")
 
     def test_no_permission_is_for_everything(self) -> None:
         for name, properties in FUNCTIONS.items():
-            for policy in properties.get("Policies", []):
-                for statement in policy["Statement"]:
-                    assert statement["Resource"] != "*", name
-                    assert "*" not in json.dumps(statement["Action"]), name
+            for statement in statements(properties):
+                assert statement["Resource"] != "*", name
+                assert "*" not in json.dumps(statement["Action"]), name
 
 
 # What each layer brings, as it is imported.

@@ -27,6 +27,7 @@ SPEAKERS = {
     "shared/inlet/deliverer.py": {"boto3", "botocore"},
     "shared/inlet/deployment_table.py": {"psycopg"},
     "shared/inlet/image_jobs/generation/gemini.py": {"google", "httpx2"},
+    "shared/inlet/live.py": {"boto3", "botocore"},
     "shared/inlet/schema_migrations_table.py": {"psycopg"},
     "shared/inlet/storage.py": {"boto3", "botocore"},
     "shared/inlet/webhooks.py": {"urllib3"},

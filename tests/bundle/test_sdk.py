@@ -79,8 +79,8 @@ def found_in(layers: tuple[Path, ...], packaged: Path) -> dict[str, str]:
 
 
 def test_clients_are_found() -> None:
-    assert services("OperationsSweepFunction") == {"lambda", "s3", "stepfunctions"}
-    assert services("ImageJobsStatusFunction") == set()
+    assert services("OperationsSweepFunction") == {"apigatewaymanagementapi", "lambda", "s3", "stepfunctions"}
+    assert services("LiveDisconnectFunction") == set()
 
 
 @pytest.mark.parametrize("name", [name for name in FUNCTIONS if services(name)])

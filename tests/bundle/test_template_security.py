@@ -8,12 +8,14 @@ import pytest
 from samcli.yamlhelper import yaml_parse
 
 from local.stack import PROJECT
+from tests.bundle.translation import Variant
 
 TEMPLATE: dict[str, Any] = yaml_parse((PROJECT / "template.yaml").read_text())
 PARAMETERS: dict[str, Any] = TEMPLATE["Parameters"]
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 BUCKET: dict[str, Any] = RESOURCES["Bucket"]["Properties"]
 API: dict[str, Any] = RESOURCES["HttpApi"]["Properties"]
+LIVE_API: dict[str, Any] = RESOURCES["LiveApi"]["Properties"]
 HOUR_IN_MILLISECONDS = 3_600_000
 
 
@@ -87,8 +89,8 @@ def test_pages_of_named_origins_only_may_call_api_and_bucket() -> None:
 
 
 def test_calls_are_throttled_and_paid_ones_bounded() -> None:
-    throttle = API["DefaultRouteSettings"]
-    assert 0 < throttle["ThrottlingRateLimit"] <= throttle["ThrottlingBurstLimit"] <= 1000
+    for throttle in (API["DefaultRouteSettings"], LIVE_API["DefaultRouteSettings"]):
+        assert 0 < throttle["ThrottlingRateLimit"] <= throttle["ThrottlingBurstLimit"] <= 1000
     assert PARAMETERS["ModelCallsPerDay"]["Default"] > 0, "there is a budget even if nobody sets one"
     generate = RESOURCES["ImageStagesGenerateFunction"]["Properties"]
     assert generate["Environment"]["Variables"]["MODEL_CALLS_PER_DAY"] == {"Ref": "ModelCallsPerDay"}
@@ -100,6 +102,64 @@ def test_the_access_log_holds_routes_and_no_addresses_of_resources() -> None:
     assert "$context.routeKey" in logged
     telling = re.compile(r"path|query|header|sourceIp|authorizer(?!\.error)|userAgent", re.IGNORECASE)
     assert not [name for name in logged if telling.search(name)]
+
+
+def test_a_websockets_tickets_reach_no_log() -> None:
+    """They stand in the query string; and an access log would want a role that most accounts have not been given."""
+    assert "AccessLogSettings" not in LIVE_API
+    assert not {"LoggingLevel", "DataTraceEnabled"} & LIVE_API["DefaultRouteSettings"].keys()
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        bucket | live | issuer
+        for bucket in ({}, {"R2Endpoint": "https://account.r2.cloudflarestorage.com"}, {"CreateBucket": "false"})
+        for live in ({}, {"LiveUpdates": "off"})
+        for issuer in ({}, {"JwtIssuer": "https://issuer.test/"})
+    ],
+    ids=str,
+)
+def test_whatever_the_parameters_nothing_names_what_is_not_there(parameters: dict[str, str]) -> None:
+    assert Variant(**parameters).dangling() == set()
+
+
+def test_live_updates_switched_off_leave_no_door_no_address_and_no_right() -> None:
+    for switch, is_off in (("on", False), ("off", True)):
+        variant = Variant(LiveUpdates=switch)
+        assert variant.resources["LiveApi"]["Properties"]["DisableExecuteApiEndpoint"] is is_off
+        assert ("execute-api:ManageConnections" in json.dumps(variant.resources)) is not is_off
+        told = [
+            resource["Properties"]["Environment"]["Variables"].get(name)
+            for resource in variant.resources.values()
+            if resource["Type"] == "AWS::Lambda::Function"
+            for name in ("LIVE_URL", "LIVE_ENDPOINT_URL")
+        ]
+        addresses = [address for address in told if address is not None]
+        assert len(addresses) > 10
+        assert all((address == "") is is_off for address in addresses)
+
+
+def test_a_function_may_post_to_connections_of_this_api_and_do_nothing_else_to_them() -> None:
+    statements = [
+        statement
+        for resource in Variant().resources.values()
+        if resource["Type"] == "AWS::IAM::Role"
+        for policy in resource["Properties"].get("Policies", [])
+        for statement in policy["PolicyDocument"]["Statement"]
+        if "execute-api" in json.dumps(statement["Action"])
+    ]
+    assert statements
+    arn = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${LiveApi}/live/POST/@connections/*"
+    for statement in statements:
+        assert statement["Action"] == "execute-api:ManageConnections"
+        assert statement["Resource"] == {"Fn::Sub": arn}
+
+
+def test_pages_of_named_origins_only_may_open_a_websocket() -> None:
+    own = {"Fn::Sub": "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    origins = RESOURCES["LiveConnectFunction"]["Properties"]["Environment"]["Variables"]["LIVE_ORIGINS"]
+    assert origins == {"Fn::Join": [",", [own, {"Fn::Join": [",", {"Ref": "AllowedOrigins"}]}]]}
 
 
 def test_log_groups_forget() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from posthog import request as posthog
 
-from inlet import database, storage, workflow
+from inlet import database, live, storage, workflow
 from inlet.image_jobs import retention_table
 from inlet.settings import settings
 from inlet.upload_sessions.rules import RULES
@@ -30,13 +30,17 @@ GATEWAY_SECONDS = 30
 def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("STATE_MACHINE_ARN", "arn:aws:states:us-east-1:123456789012:stateMachine:image")
     monkeypatch.setenv("BUCKET", "bucket")
+    monkeypatch.setenv("LIVE_ENDPOINT_URL", "https://live.execute-api.us-east-1.amazonaws.com/live")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     settings.reload()
     storage.client.cache_clear()
     workflow.client.cache_clear()
+    live.client.cache_clear()
     yield
     settings.reload()
     storage.client.cache_clear()
     workflow.client.cache_clear()
+    live.client.cache_clear()
 
 
 def of_an_sdk_client(client: Any) -> float:
@@ -74,6 +78,8 @@ def worst_case(function: str) -> dict[str, float]:
         found["storage"] = of_an_sdk_client(storage.client())
     if reaches(function, "workflow", "client"):
         found["workflow"] = of_an_sdk_client(workflow.client())
+    if reaches(function, "live", "client"):
+        found["viewers"] = max(live.PATIENCE_SECONDS, of_an_sdk_client(live.client()))
     if reaches(function, "database", "run"):
         found["database"] = of_the_database()
     if function == "OperationsDeliverEventsFunction":
@@ -97,10 +103,15 @@ def test_a_function_outlives_whatever_it_calls(name: str) -> None:
 def test_every_dependency_is_found() -> None:
     found = {name: set(worst_case(name)) for name in FUNCTIONS}
     assert found["ImageJobsStatusFunction"] == {"database"}
-    assert found["ImageJobsProcessFunction"] == {"database", "workflow"}
-    assert found["OperationsSweepFunction"] == {"storage", "database", "workflow"}
-    assert found["ImageStagesGenerateFunction"] == {"storage", "database", "model"}
+    assert found["ImageJobsProcessFunction"] == {"database", "workflow", "viewers"}
+    assert found["OperationsSweepFunction"] == {"storage", "database", "workflow", "viewers"}
+    assert found["ImageStagesGenerateFunction"] == {"storage", "database", "model", "viewers"}
     assert found["OperationsDeliverEventsFunction"] == {"database", "PostHog"}
+
+
+def test_no_push_outlives_the_patience_of_who_publishes() -> None:
+    """Else it would still hold a thread when the function is called again."""
+    assert of_an_sdk_client(live.client()) < live.PATIENCE_SECONDS
 
 
 def test_a_finalizer_ends_what_it_has_begun_and_writes_it_down() -> None:

@@ -37,6 +37,11 @@ class Variant:
         """Return the resources that must be there before `name`."""
         return _named_in(self.resources[name]) & self.resources.keys()
 
+    def dangling(self) -> set[str]:
+        """Return the resources that others name and that are not there: CloudFormation would refuse the template."""
+        known: set[str] = {*translated()["Resources"]}
+        return (_named_in(self.resources) & known) - self.resources.keys()
+
     def _decide(self, node: Any) -> Any:
         if isinstance(node, list):
             return [value for value in map(self._decide, node) if value != NO_VALUE]

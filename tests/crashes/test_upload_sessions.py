@@ -177,6 +177,7 @@ SWEPT = [
         "DELETE FROM idempotency_keys",
         "DELETE FROM outbox_events",
         "DELETE FROM notifications",
+        "DELETE FROM live_tickets",  # and connections
     ),
 ]
 STEPS = {

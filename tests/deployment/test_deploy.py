@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
 
@@ -189,7 +190,21 @@ def test_a_stack_is_tried_from_outside(
     assert "/api/me" in said
     assert "/api/sessions" in said
     assert "/api/mocs/uploads/sessions" in said
+    assert "a WebSocket: told that the job is pending" in said
     assert "from upload to preview" in said
+
+
+def test_a_stack_that_cannot_be_watched_is_noticed_unless_it_is_meant(
+    start_stack: Callable[..., LocalStack], capsys: pytest.CaptureFixture[str]
+) -> None:
+    nowhere = httpx.MockTransport(lambda _: httpx.Response(201, json={"liveUrl": "ws://127.0.0.1:9/live"}))
+    with (
+        httpx.Client(base_url="http://api", transport=nowhere) as http,
+        pytest.raises(Refused, match="WebSocket failed"),
+    ):
+        smoke.watch(http, "job", {})
+    smoke.smoke(start_stack(AUTH_BYPASS="false", LIVE_UPDATES="off").url)
+    assert "live updates are off" in capsys.readouterr().err
 
 
 def test_routes_that_lost_their_sign_in_are_noticed(stack: LocalStack) -> None:

@@ -56,7 +56,7 @@ def test_pages_are_whole_documents_with_strict_headers(http: httpx.Client, stack
     assert "unsafe" not in page.headers["content-security-policy"]
     assert directives["default-src"] == "'none'"
     assert directives["script-src"] == directives["style-src"] == "'self'"
-    assert directives["connect-src"] == f"'self' {bucket}"
+    assert directives["connect-src"] == f"'self' {bucket} {stack.url.replace('http', 'ws')}"
     assert directives["frame-ancestors"] == directives["base-uri"] == "'none'"
     assert "<script>" not in page.text
     assert "style=" not in page.text

@@ -17,10 +17,13 @@ from urllib.parse import urlsplit
 import httpx
 import psutil
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from local.run import containers_reach
 from local.stack import PROJECT, LocalStack
 from local_aws import children
+from local_aws.ports import free_port
+from tests.support import image_jobs, live
 
 READY = re.compile(r"Inlet is ready: (http://127\.0\.0\.1:\d+)\b.*\n")
 IMAGE = {"email": "somebody@example.com", "type": "image/jpeg"}
@@ -132,6 +135,34 @@ def test_a_day_with_make_run(run: Callable[..., Run]) -> None:
     assert_all_gone(family)
 
 
+def test_who_watches_lives_through_a_crash_and_a_new_start(run: Callable[..., Run], tmp_path: Path) -> None:
+    """Killed, the gateway tells no function that a connection ended: its row stays, and does no harm."""
+    port = str(free_port())
+    first = run(PORT=port)
+    with httpx.Client(base_url=first.url, timeout=30) as http:
+        upload = image_jobs.confirmed(http)
+        with live.watching(http, upload) as watched:
+            assert live.say(watched, action="hello")["state"]["status"] == "pending"
+            family = first.family()
+            first.process.kill()
+            first.process.wait()
+            with pytest.raises(ConnectionClosed):
+                watched.recv(timeout=30)
+    assert_all_gone(family)
+
+    second = run(PORT=port)
+    with httpx.Client(base_url=second.url, timeout=30) as http:
+        assert image_jobs.status(http, upload).json()["status"] == "pending"
+        with live.watching(http, upload) as watched:
+            assert live.say(watched, action="hello")["state"]["status"] == "pending"
+            assert image_jobs.process(http, upload).status_code == 202
+            told = live.until_it_ends(watched)
+        assert image_jobs.status(http, upload).json() == told[-1]["state"]
+    status, _, errors = second.end(signal.SIGINT)
+    assert status == 0
+    assert "Traceback" not in errors
+
+
 def assert_everything_answers_at_once(stack: Run) -> None:
     openapi = httpx.get(f"{stack.url}/openapi.json")
     assert openapi.status_code == 200
@@ -161,7 +192,8 @@ def assert_other_commands_find_the_stack(stack: Run) -> None:
     assert (status, output) == (0, f"{preview}\n"), errors
     told = json.loads((stack.directory / "env.json").read_text())["Parameters"]
     assert told["DATABASE_URL"].startswith("postgresql://application:")
-    assert told["S3_ENDPOINT_URL"].startswith("http://host.docker.internal:")
+    for server in ("S3_ENDPOINT_URL", "LIVE_ENDPOINT_URL"):
+        assert told[server].startswith("http://host.docker.internal:")
     assert not any("127.0.0.1" in value for value in told.values())
 
 

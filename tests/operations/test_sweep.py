@@ -29,6 +29,25 @@ def test_what_has_lapsed_goes_and_nothing_else(world: ImageJobsWorld) -> None:
     assert purged(2 * HOUR) == nothing | {"events": 2}
 
 
+def test_tickets_and_connections_past_their_time_go(world: ImageJobsWorld) -> None:
+    for name, minutes in (("over", -1), ("young", 1)):
+        own = {"name": name, "topic": "image_job:any", "minutes": minutes}
+        world.rows.execute(
+            "INSERT INTO live_tickets (hash, topic, expires_at)"
+            " VALUES (%(name)s, %(topic)s, now() + make_interval(mins => %(minutes)s))",
+            own,
+        )
+        world.rows.execute(
+            "INSERT INTO live_connections (connection_id, topic, expires_at)"
+            " VALUES (%(name)s, %(topic)s, now() + make_interval(mins => %(minutes)s))",
+            own,
+        )
+    assert world.sweep().payload["connections"] == 1
+    assert world.rows.execute("SELECT hash FROM live_tickets").fetchall() == [{"hash": "young"}]
+    assert world.rows.execute("SELECT connection_id FROM live_connections").fetchall() == [{"connection_id": "young"}]
+    assert world.sweep().payload["connections"] == 0
+
+
 def test_an_upload_that_nothing_bounds_is_dropped_an_hour_after_its_url(world: ImageJobsWorld) -> None:
     """Without a declared size the bucket takes whatever is sent: 300 MB, or 5 GB."""
     unbounded, declared = world.reserve(), world.reserve(size=100)

@@ -55,7 +55,7 @@ def plant_deletions(rows: Rows, *keys: str) -> None:
 
 
 def test_a_backlog_of_one_step_starves_no_other(sweep: Any, world_rows: Rows, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ten thousand jobs to ask about, at twenty milliseconds each, and two seconds for all nine steps."""
+    """Ten thousand jobs to ask about, at twenty milliseconds each, and two seconds for all steps."""
     plant_silent_jobs(world_rows, 10_000)
     world_rows.execute("UPDATE uploads SET id = chr(97 + (random() * 25)::integer) || md5(id)")
     plant_deletions(world_rows, "gone")

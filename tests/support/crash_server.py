@@ -22,7 +22,7 @@ import requests
 import urllib3
 from PIL import Image
 
-from inlet import database, errors, imaging, storage, workflow
+from inlet import database, errors, imaging, live, storage, workflow
 from inlet.image_jobs import generation
 from inlet.image_jobs.generation.picture import Generated
 from inlet.settings import settings
@@ -34,7 +34,7 @@ from tests.support.invocations import Context
 if TYPE_CHECKING:
     from io import BufferedRWPair
 
-ADDRESSES = ("S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL")
+ADDRESSES = ("S3_ENDPOINT_URL", "STEP_FUNCTIONS_ENDPOINT_URL", "LIVE_ENDPOINT_URL")
 ENVIRONMENT = dict(os.environ)
 IDLE_CHILDREN = 8
 
@@ -97,6 +97,7 @@ class Invocation:
         if before != [os.environ.get(name) for name in ADDRESSES]:
             storage.client.cache_clear()
             workflow.client.cache_clear()
+            live.client.cache_clear()
         try:
             answer = {"payload": handlers[self.order["function"]](self.order["event"], Context())}
         except Exception as error:  # noqa: BLE001 - as the Lambda runtime

@@ -18,12 +18,12 @@ def slot(size: int = 1, position: int = 0, file: SessionFile | None = None, file
 
 
 def registered(file_id: str) -> SessionFile:
-    return SessionFile(file_id, "key", "upload", completed=False, verified=False, etag=None, uploaded_bytes=0)
+    return SessionFile(file_id, "key", "upload", completed=False, verified=False, etag=None, verified_bytes=0)
 
 
 def session(*slots: Slot) -> UploadSession:
     now = datetime.now(UTC)
-    return UploadSession("id", "ada", "active", 0, SMALLEST, None, now, now, None, slots)
+    return UploadSession("id", "ada", "active", False, 0, SMALLEST, None, now, now, None, slots)
 
 
 @pytest.mark.parametrize(

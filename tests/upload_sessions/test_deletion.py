@@ -118,6 +118,7 @@ def test_a_session_that_is_just_beginning_to_rely_on_it(world: UploadSessionsWor
         "user_id": USER,
         "part_size_bytes": 5242880,
         "companion_token_hash": "",
+        "ticket_hash": None,
         "files": json.dumps([declared | {"size": len(KNOWN.content), "sha256": KNOWN.sha256}]),
         "events": "[]",
     }

@@ -92,6 +92,7 @@ QUERIES: dict[str, tuple[LiteralString, dict[str, Any]]] = {
             "user_id": "user 1",
             "part_size_bytes": 5242880,
             "companion_token_hash": "",
+            "ticket_hash": None,
             "files": json.dumps([DECLARED]),
             "events": "[]",
         },

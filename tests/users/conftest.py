@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support import viewers
 from tests.support.crash import Functions, Run, Trap
 from tests.support.invocations import api_event
 from tests.support.recordings import tone
@@ -72,6 +73,14 @@ class UsersWorld(UploadSessionsWorld):
         for number in range(3):
             self.records(user, f"Talk {number}")
         self._announces(user)
+        self._watches(user, self._created(user, file))
+
+    def _watches(self, user: str, session_id: str) -> None:
+        """Hold a ticket for a session, and watch it."""
+        topic = f"upload_session:{session_id}"
+        viewers.watch(self.rows, topic, f"connection of {user}", user=user)
+        held = self.rows.execute("SELECT FROM live_tickets WHERE topic = %s AND user_id = %s", (topic, user)).rowcount
+        assert held == 1, "creating a session gives one out"
 
     def records(self, user: str, topic: str) -> str:
         """Send a recording, and have it heard."""
@@ -156,6 +165,7 @@ def _me(method: str, path: str, user: str) -> dict[str, Any]:
 def world(killable: Callable[..., Functions], world_rows: Rows, own_bucket: str, storage: "S3Client") -> UsersWorld:
     """Set up users, whose finished sessions are kept for a week and recordings for three days."""
     settings = {"UPLOAD_RETENTION_DAYS": "7", "RECORDING_RETENTION_DAYS": "3", "RATE_LIMIT_BYPASS": "true"}
+    settings["LIVE_URL"] = "ws://127.0.0.1/live"
     functions = killable(**settings)
     recordings = SpeakingSessionsWorld(functions, world_rows, storage, own_bucket)
     return UsersWorld(functions, world_rows, storage, own_bucket, recordings)

@@ -1,5 +1,5 @@
 /**
- * Loading what a page is for: what is said when it fails, and when it is tried again.
+ * Loading what a page is for, and following it: what is said when it fails, and when it is tried again.
  */
 
 import { InletError, wordsFor } from "../client/errors.js";
@@ -20,4 +20,12 @@ export function explain(error, load) {
   if (isGone(error)) return problem.replaceChildren(wordsFor(error));
   offerRetry(problem, error, load);
   addEventListener("online", load, { once: true });
+}
+
+/**
+ * What the page shows may be old, or is up to date again.
+ * @param {InletError | null} error null: all is well
+ */
+export function showTrouble(error) {
+  element("trouble", HTMLElement).hidden = error === null;
 }

@@ -2,13 +2,14 @@
  * One recording: listen to it, read what was heard, delete it.
  */
 
-import { InletError } from "../client/errors.js";
+import { InletError, isAbort } from "../client/errors.js";
 import { clock, date } from "./format.js";
-import { explain, isGone } from "./loading.js";
+import { explain, isGone, showTrouble } from "./loading.js";
 import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
 import { showStatus } from "./status.js";
 
 /** @typedef {import("../client/openapi.js").components["schemas"]["Insight"]} Insight */
+/** @typedef {import("../client/openapi.js").components["schemas"]["RecordingDetail"]} RecordingDetail */
 
 const TONES = { critical: "bad", high: "bad", medium: "busy", low: "good" };
 
@@ -18,29 +19,57 @@ const problem = element("error", HTMLElement);
 const sure = element("sure", HTMLDialogElement);
 const id = decodeURIComponent(location.pathname.split("/").pop() ?? "");
 
+let stop = new AbortController();
+/** @type {RecordingDetail | null} */
+let shown = null;
+
 async function load() {
   element("waiting", HTMLElement).hidden = false;
   problem.replaceChildren();
   announce("Looking for the recording");
   try {
-    const recording = await api.getRecording(id);
-    const title = recording.topic ?? "Untitled";
-    document.title = `${title} · Inlet`;
-    element("title", HTMLElement).textContent = title;
-    element("note", HTMLElement).textContent = `${date(recording.createdAt)} · ${clock(recording.durationSecs)}`;
-    showStatus(element("status", HTMLElement), recording.status);
-    if (recording.audioUrl) player.src = recording.audioUrl;
-    player.hidden = !recording.audioUrl;
-    showTranscript(recording.transcript?.text ?? null);
-    element("no-insights", HTMLElement).hidden = recording.insights.length > 0;
-    element("insights", HTMLElement).replaceChildren(...recording.insights.map(insight));
-    article.hidden = false;
+    show(await api.getRecording(id));
+    follow();
   } catch (error) {
     explain(error, load);
   } finally {
     element("waiting", HTMLElement).hidden = true;
     settle();
   }
+}
+
+/** Show what becomes of it. */
+async function follow() {
+  stop.abort();
+  stop = new AbortController();
+  const { signal } = stop;
+  if (!shown || ["COMPLETED", "FAILED"].includes(shown.status)) return;
+  try {
+    const { watchRecording } = await import("../client/speaking-session-watch.js"); // most need none
+    const options = { last: shown, onTrouble: showTrouble, signal };
+    for await (const newer of watchRecording(api, id, options)) {
+      show(newer);
+      announce(element("status", HTMLElement).textContent ?? "");
+    }
+  } catch (error) {
+    if (!isAbort(error)) explain(error, load);
+  }
+}
+
+/** @param {RecordingDetail} recording */
+function show(recording) {
+  shown = recording;
+  const title = recording.topic ?? "Untitled";
+  document.title = `${title} · Inlet`;
+  element("title", HTMLElement).textContent = title;
+  element("note", HTMLElement).textContent = `${date(recording.createdAt)} · ${clock(recording.durationSecs)}`;
+  showStatus(element("status", HTMLElement), recording.status);
+  if (recording.audioUrl && player.hidden) player.src = recording.audioUrl; // nobody is interrupted who listens
+  player.hidden = !recording.audioUrl;
+  showTranscript(recording.transcript?.text ?? null);
+  element("no-insights", HTMLElement).hidden = recording.insights.length > 0;
+  element("insights", HTMLElement).replaceChildren(...recording.insights.map(insight));
+  article.hidden = false;
 }
 
 /** @param {string | null} text */
@@ -63,14 +92,15 @@ function insight({ severity, category, message, suggestion }) {
 
 async function remove() {
   problem.replaceChildren();
+  stop.abort();
   await whileBusy(element("delete", HTMLButtonElement), "Deleting …", async () => {
     try {
       await api.deleteRecording(id);
       location.assign("/recordings");
     } catch (error) {
-      if (isGone(error))
-        location.assign("/recordings"); // an earlier try did it
-      else offerRetry(problem, error, remove);
+      if (isGone(error)) return location.assign("/recordings"); // an earlier try did it
+      follow();
+      offerRetry(problem, error, remove);
     }
   });
 }

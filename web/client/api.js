@@ -4,12 +4,14 @@
  * @typedef {import("./openapi.js").components["schemas"]} Schemas
  * @typedef {import("./openapi.js").operations} Operations
  * @typedef {Operations["create_speaking_session"]["requestBody"]["content"]["application/json"]} RecordingAnnouncement
- * @typedef {{ signal?: AbortSignal, key?: string }} Options `key`: the Idempotency-Key, for a POST
+ * @typedef {{ signal?: AbortSignal, key?: string, attempts?: number }} Options `key`: the Idempotency-Key, for a POST;
+ *   `attempts` 1: whoever calls repeats it
  */
 
 import { Requests, retryAfterMs } from "./requests.js";
 
 const SESSIONS = "/api/mocs/uploads/sessions";
+const TICKET = { key: null, attempts: 1 }; // each is another, and whoever asks does so again
 
 export class Api {
   #requests;
@@ -86,6 +88,19 @@ export class Api {
   }
 
   /**
+   * @param {string} jobId
+   * @param {Options} [options]
+   * @returns {Promise<Schemas["LiveTicket"]>} opens one WebSocket, once, within a minute
+   */
+  getJobTicket(jobId, { signal } = {}) {
+    return this.#requests.json("POST", `/api/status/${encodeURIComponent(jobId)}/live`, {
+      job: jobId,
+      ...TICKET,
+      signal,
+    });
+  }
+
+  /**
    * @param {string} resultId
    * @param {Options & { jobId: string }} options `jobId` whose token opens it
    * @returns {Promise<Schemas["Result"]>}
@@ -112,6 +127,15 @@ export class Api {
    */
   getSession(sessionId, options) {
     return this.#requests.json("GET", sessionPath(sessionId), { user: true, ...options });
+  }
+
+  /**
+   * @param {string} sessionId
+   * @param {Options} [options]
+   * @returns {Promise<Schemas["LiveTicket"]>} opens one WebSocket, once, within a minute
+   */
+  getSessionTicket(sessionId, { signal } = {}) {
+    return this.#requests.json("POST", `${sessionPath(sessionId)}/live`, { user: true, ...TICKET, signal });
   }
 
   /**
@@ -245,6 +269,15 @@ export class Api {
    */
   getRecording(id, options) {
     return this.#requests.json("GET", recordingPath(id), { user: true, ...options });
+  }
+
+  /**
+   * @param {string} id
+   * @param {Options} [options]
+   * @returns {Promise<Schemas["LiveTicket"]>} opens one WebSocket, once, within a minute
+   */
+  getRecordingTicket(id, { signal } = {}) {
+    return this.#requests.json("POST", `${recordingPath(id)}/live`, { user: true, ...TICKET, signal });
   }
 
   /**

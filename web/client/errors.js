@@ -80,6 +80,7 @@ export const WORDS = {
     error.status === 413
       ? "This recording is over 50 MB. Please make a shorter one."
       : "This is not an audio recording.",
+  LIVE_UPDATES_OFF: "Progress is not told at once here. It is looked up every few seconds.",
   MISSING_AUDIO: "The recording is empty. Please record again.",
   NOT_CONFIRMED: "Your photo did not arrive completely. Please send it again.",
   NOT_FOUND: "We can't find this any more.",

@@ -6,11 +6,7 @@
 
 import { InletError } from "./errors.js";
 import { clearSession } from "./job-token.js";
-import { backoff, sleepUnless } from "./waiting.js";
-
-const INTERVAL_MS = 2500;
-const HIDDEN_INTERVAL_MS = 15_000;
-const MOST_MS = 30_000;
+import { follow } from "./live.js";
 
 /**
  * Start processing. A job that already runs or is done is fine, and one whose confirmation was lost is confirmed first.
@@ -35,37 +31,28 @@ export async function startJob(api, jobId, options) {
 }
 
 /**
- * The job's status whenever it changes, until it is completed or failed. Asks every 2.5 seconds, seldom while the tab is
- * hidden, ever less often while nothing answers, and at once when the tab or the network is back.
+ * The job's status whenever it changes, until it is completed or failed. It is pushed where the server pushes; else it is
+ * asked for every 2.5 seconds, seldom while the tab is hidden, ever less often while nothing answers, and at once when the
+ * tab or the network is back.
  * @param {import("./api.js").Api} api
  * @param {string} jobId
- * @param {object} [options]
- * @param {(error: InletError | null) => void} [options.onTrouble] told of each failed try, and with null when it is over
- * @param {AbortSignal} [options.signal]
- * @param {number} [options.intervalMs]
+ * @param {import("./live.js").Following} [options]
  * @returns {AsyncGenerator<JobStatus, void, void>}
  */
-export async function* watchJob(api, jobId, { onTrouble, signal, intervalMs = INTERVAL_MS } = {}) {
-  let etag = null;
-  for (let failures = 0; ; ) {
-    let waitMs = intervalMs;
-    try {
-      const answer = await api.getStatus(jobId, { etag, signal });
-      if (failures > 0) onTrouble?.(null);
-      failures = 0;
-      etag = answer.etag;
-      waitMs = Math.max(intervalMs, answer.retryAfterMs ?? 0);
-      if (answer.status) yield answer.status;
-      if (answer.status && ["completed", "failed"].includes(answer.status.status)) return;
-    } catch (error) {
-      if (!(error instanceof InletError) || isFinal(error)) throw error;
-      failures++;
-      onTrouble?.(error);
-      waitMs = Math.max(backoff(failures, { firstMs: intervalMs, mostMs: MOST_MS }), error.retryAfterMs ?? 0);
-    }
-    if (document.hidden) waitMs = Math.max(waitMs, HIDDEN_INTERVAL_MS);
-    await sleepUnless(waitMs, ["online", "visibilitychange"], signal);
-  }
+export function watchJob(api, jobId, options) {
+  return follow(
+    api,
+    {
+      async read({ revision, signal }) {
+        const etag = revision < 0 ? null : `"${revision}"`;
+        const { status, retryAfterMs } = await api.getStatus(jobId, { etag, signal });
+        return { state: status, retryAfterMs };
+      },
+      ask: (signal) => api.getJobTicket(jobId, { signal }),
+      isOver: ({ status }) => status === "completed" || status === "failed",
+    },
+    options,
+  );
 }
 
 /**
@@ -81,9 +68,4 @@ export async function deleteJob(api, jobId, options) {
     if (!(error instanceof InletError && error.code === "NOT_FOUND")) throw error;
   }
   clearSession(jobId);
-}
-
-/** @param {InletError} error */
-function isFinal(error) {
-  return error.status >= 400 && error.status < 500 && error.status !== 429;
 }

@@ -77,7 +77,7 @@ export interface paths {
         };
         /**
          * Read an upload session
-         * @description Returns every declared file with its state and progress; a completed file with a fresh URL. Reading does not prolong the session.
+         * @description Returns every declared file with its state and progress; a completed file with a fresh URL. Reading does not prolong the session. Answers 304, without URLs, while nothing has changed since the ETag in `If-None-Match`.
          */
         get: operations["read_session"];
         put?: never;
@@ -316,6 +316,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/mocs/uploads/sessions/{sessionId}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Watch an upload session
+         * @description Open `liveUrl` as a WebSocket within a minute and send `{"action": "hello"}`: it tells the session's state now, and at every change. It opens once. Whoever sends the files may report bytes sent, which the others are told as `reportedBytes`. A push may be lost, so poll as well, every half minute.
+         */
+        post: operations["watch_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/process": {
         parameters: {
             query?: never;
@@ -389,7 +409,7 @@ export interface paths {
         };
         /**
          * Read a speaking session
-         * @description Returns the session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes.
+         * @description Returns the session with its transcript, its insights, most severe first, and a URL of the audio, valid 15 minutes. Answers 304, without a URL, while nothing has changed since the ETag in `If-None-Match`.
          */
         get: operations["read_speaking_session"];
         put?: never;
@@ -424,6 +444,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Watch a speaking session
+         * @description Open `liveUrl` as a WebSocket within a minute and send `{"action": "hello"}`: it tells the session now, and at every change. It opens once. A push may be lost, so poll as well, every half minute.
+         */
+        post: operations["watch_speaking_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/status/{jobId}": {
         parameters: {
             query?: never;
@@ -438,6 +478,26 @@ export interface paths {
         get: operations["read_status"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/status/{jobId}/live": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Watch a job
+         * @description Open `liveUrl` as a WebSocket within a minute and send `{"action": "hello"}`: it tells the job's status now, and at every change. It opens once. A push may be lost, so poll as well, every half minute.
+         */
+        post: operations["watch_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -570,6 +630,16 @@ export interface components {
             /** Size */
             size?: number | null;
             sha256?: components["schemas"]["Sha256"] | null;
+        };
+        /**
+         * LiveTicket
+         * @description Where to open a WebSocket, once, and until when that may be.
+         */
+        LiveTicket: {
+            /** Liveurl */
+            liveUrl: string;
+            /** Expiresat */
+            expiresAt: string;
         };
         /**
          * ProcessRequest
@@ -836,6 +906,11 @@ export interface components {
             /** Duplicates */
             duplicates: components["schemas"]["Duplicate"][];
             /**
+             * Liveurl
+             * @description A WebSocket that tells every change. It opens once, within a minute.
+             */
+            liveUrl?: string | null;
+            /**
              * Companionpath
              * @description `companionEndpoint` for stock Uppy. Secret: it opens this one session without signing in.
              */
@@ -1039,8 +1114,8 @@ export interface components {
              * @enum {string}
              */
             status: "declared" | "registered" | "completed" | "duplicate";
-            /** Uploadedbytes */
-            uploadedBytes: number;
+            /** Verifiedbytes */
+            verifiedBytes: number;
             /** Fileurl */
             fileUrl: string | null;
         };
@@ -1292,8 +1367,8 @@ export interface components {
             completedAt: string | null;
             /** Verifiedat */
             verifiedAt: string | null;
-            /** Uploadedbytes */
-            uploadedBytes: number;
+            /** Verifiedbytes */
+            verifiedBytes: number;
             /** Fileurl */
             fileUrl: string | null;
         };
@@ -1786,6 +1861,13 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["SessionState"];
                 };
+            };
+            /** @description Success */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description `BAD_REQUEST` */
             400: {
@@ -3121,6 +3203,121 @@ export interface operations {
             };
         };
     };
+    watch_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                sessionId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveTicket"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `NOT_FOUND`, `LIVE_UPDATES_OFF` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     process_upload: {
         parameters: {
             query?: never;
@@ -3581,6 +3778,13 @@ export interface operations {
                     "application/json": components["schemas"]["RecordingDetail"];
                 };
             };
+            /** @description Success */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
             /** @description `BAD_REQUEST` */
             400: {
                 headers: {
@@ -3837,6 +4041,121 @@ export interface operations {
             };
         };
     };
+    watch_speaking_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveTicket"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `USER_NOT_FOUND`, `SESSION_NOT_FOUND`, `LIVE_UPDATES_OFF` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
     read_status: {
         parameters: {
             query?: never;
@@ -3902,6 +4221,121 @@ export interface operations {
             };
             /** @description `BAD_REQUEST` */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+        };
+    };
+    watch_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                jobId: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LiveTicket"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `NOT_FOUND`, `LIVE_UPDATES_OFF` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `IDEMPOTENCY_MISMATCH` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobError"];
+                };
+            };
+            /** @description `TOO_MANY_REQUESTS` */
+            429: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -9,7 +9,7 @@
  * @property {boolean} [user] whether to add the access token
  * @property {Record<string, string>} [headers]
  * @property {AbortSignal} [signal]
- * @property {string} [key] Idempotency-Key of the thing that is sent; without it, one for this call
+ * @property {string | null} [key] Idempotency-Key of the thing that is sent; without it, one for this call; null: none
  * @property {boolean} [patient] whether to outlast a break of the line, as every POST does that says nothing else
  * @property {number} [attempts] 1: whoever calls repeats it
  *
@@ -59,7 +59,7 @@ export class Requests {
   send(method, path, { body, job, user, headers = {}, signal, key, attempts, patient = method === "POST" }) {
     const all = { Accept: "application/json", ...headers, ...(job ? getSessionHeader(job) : {}) };
     if (body !== undefined) Object.assign(all, { "Content-Type": "application/json" });
-    if (method === "POST") Object.assign(all, { "Idempotency-Key": key ?? newKey() });
+    if (method === "POST" && key !== null) Object.assign(all, { "Idempotency-Key": key ?? newKey() });
     const text = body === undefined ? undefined : JSON.stringify(body);
     const once = (/** @type {Record<string, string>} */ own) =>
       this.#sendOnce(path, { method, headers: { ...all, ...own }, body: text, cache: "no-store", signal });

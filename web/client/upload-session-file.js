@@ -14,7 +14,7 @@
  * @property {() => Promise<void>} register registers the files that have no id
  * @property {import("./upload-session-completions.js").Completions} completions
  * @property {() => void} onIdentity the session is to be remembered with what is new about the file
- * @property {() => void} onMove bytes are moving
+ * @property {(item: UploadSessionFile) => void} onMove bytes of it are moving
  *
  * @typedef {import("./upload-session-memory.js").Declared} Declared
  * @typedef {import("./upload-session-memory.js").Identity} Identity
@@ -192,7 +192,7 @@ export class UploadSessionFile {
    */
   #move(entry, sent) {
     if (entry.moving === 0) entry.since = performance.now();
-    if (sent > entry.moving) this.#connection.onMove();
+    if (sent > entry.moving) this.#connection.onMove(this);
     entry.moving = sent;
     entry.sent = Math.max(entry.sent, Math.min(sent, entry.part.size - 1)); // whole only when the bucket has said so
     this.#count();

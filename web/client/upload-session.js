@@ -15,13 +15,13 @@ import { Completions, refusal } from "./upload-session-completions.js";
 import { ended, explained, finalize, isOpen } from "./upload-session-ending.js";
 import { UploadSessionFile } from "./upload-session-file.js";
 import { fingerprint, forgetSession, isNamed, rememberSession, sampleOf } from "./upload-session-memory.js";
+import { Moves } from "./upload-session-moves.js";
 import { own, tellWatchers } from "./upload-session-owner.js";
 import { Lanes, sendParts } from "./upload-session-parts.js";
 
 const PARALLEL_PARTS = 4;
 const REGISTERED_FIRST = 8; // by the call that creates the session; the others while those are sent
 const PAUSE_MS = 12_000; // for what is nearly sent
-const ALIVE_MS = 240_000; // well within the quarter of an hour after which a session without calls ends
 
 export class UploadSession {
   /** @type {State} */
@@ -45,6 +45,7 @@ export class UploadSession {
   /** What the files share; its session id is empty until the session has been created.
    * @type {import("./upload-session-file.js").Connection} */
   #connection;
+  #moves;
 
   /**
    * @param {import("./api.js").Api} api
@@ -65,7 +66,7 @@ export class UploadSession {
       rest: this.#rest.signal,
       lanes: new Lanes(parallel),
       onChange: () => this.#changed(),
-      onMove: () => this.#keepAlive(),
+      onMove: (item) => this.#moves.note(item),
       register: () => this.#register(),
       completions: new Completions(
         (files) => api.completeFiles(this.#connection.sessionId, files, { signal: this.#stop.signal }),
@@ -76,6 +77,7 @@ export class UploadSession {
       ),
       onIdentity: () => this.#remember(),
     };
+    this.#moves = new Moves(api, this.#connection);
     for (const { file, category, mimeType = file.type } of files) {
       const declared = { category, filename: file.name, mimeType, size: file.size };
       this.items.push(new UploadSessionFile(this.#connection, { ...declared, file, fingerprint: fingerprint(file) }));
@@ -213,6 +215,7 @@ export class UploadSession {
 
   async #send() {
     const stop = this.#stop;
+    this.#moves.begin();
     const registered = this.#register();
     const answered = registered.catch(() => {}); // whoever waits for it is told
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -224,20 +227,10 @@ export class UploadSession {
       await sendParts(this.items, this.#connection.lanes, { stop, rest: this.#rest.signal, registered });
       await registered;
     } finally {
+      this.#moves.end();
       await answered; // nothing of it may come after this run
       clearTimeout(timer);
     }
-  }
-
-  #lastSignOfLife = Date.now();
-
-  /** Bytes move, which the API does not see: call it before the session's patience ends. */
-  #keepAlive() {
-    if (Date.now() - this.#lastSignOfLife < ALIVE_MS) return;
-    this.#lastSignOfLife = Date.now();
-    const { sessionId, signal } = this.#connection;
-    const item = this.items.find(({ state, fileId }) => state === "sending" && fileId !== null);
-    if (item?.fileId) this.#api.listParts(sessionId, item.fileId, { limit: 1, signal }).catch(() => {});
   }
 
   async #create() {
@@ -250,6 +243,7 @@ export class UploadSession {
     this.#letGo = await own(created.sessionId);
     this.#connection.sessionId = created.sessionId;
     this.#startedAt = new Date().toISOString();
+    this.#moves.created(created.liveUrl);
     for (const { index } of created.duplicates) this.items[index]?.finish("known");
     this.#take(created.files ?? [], this.items);
   }

@@ -11,12 +11,12 @@ from inlet.errors import (
     UploadNotFound,
     VerificationFailed,
 )
-from inlet.image_jobs import uploads_table
+from inlet.image_jobs import state, uploads_table
 from inlet.image_jobs.messages import ConfirmedUpload
 from inlet.image_jobs.rows import Upload
 from inlet.settings import settings
 
-app = api.Resolver(Family.IMAGE_JOBS)
+app = api.Resolver(Family.IMAGE_JOBS, publish=state.publish)
 
 
 def _require_right(event: api.Event, upload_id: str) -> Upload:

@@ -15,11 +15,11 @@ from inlet.errors import (
     WorkflowFailed,
     WorkflowUnavailable,
 )
-from inlet.image_jobs import uploads_table
+from inlet.image_jobs import state, uploads_table
 from inlet.image_jobs.messages import ProcessRequest, StartedJob
 from inlet.image_jobs.rows import Upload
 
-app = api.Resolver(Family.IMAGE_JOBS)
+app = api.Resolver(Family.IMAGE_JOBS, publish=state.publish)
 
 
 def _upload_of(event: api.Event, upload_id: str) -> Upload:

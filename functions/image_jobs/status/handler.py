@@ -1,16 +1,14 @@
 """GET /api/status/{jobId}: return where the job stands. Polled every 2-3 seconds: one read, no pydantic, no boto3."""
 
-import json
 from random import SystemRandom
 
 from aws_lambda_powertools.event_handler import Response
 
-from inlet import api, authentication, headers, identifiers
+from inlet import api, authentication, identifiers
 from inlet.answers import Family
 from inlet.errors import UploadNotFound
-from inlet.image_jobs import jobs_table
-from inlet.image_jobs.rows import JobStatus, StatusRow
-from inlet.times import iso_utc
+from inlet.image_jobs import jobs_table, state
+from inlet.image_jobs.rows import JobStatus
 
 POLL_SECONDS = 2
 SAMPLED_SHARE = 0.1
@@ -40,31 +38,8 @@ def read_status(job_id: str) -> Response[str]:
         raise UploadNotFound
     authentication.check_job_token(token, row.token_hash)
 
-    body = json.dumps(_status(job_id, row), separators=(",", ":"))
-    etag = f'"{row.revision}"'
-    sent = {"etag": etag}
-    if row.status in ("pending", "processing"):
-        sent["retry-after"] = str(POLL_SECONDS)
-    if headers.matches_etag(app.event["headers"].get("if-none-match"), etag):
-        return Response(304, headers=sent)
-    return Response(200, "application/json", body, sent)
-
-
-def _status(job_id: str, row: StatusRow) -> JobStatus:
-    status: JobStatus = {
-        "success": True,
-        "status": row.status,
-        "stage": row.stage,
-        "progress": row.progress,
-        "resultId": identifiers.result_id_for(job_id) if row.status == "completed" else None,
-        "revision": row.revision,
-        "updatedAt": iso_utc(row.updated_at),
-    }
-    if row.deletes_at:
-        status["deletesAt"] = iso_utc(row.deletes_at)
-    if row.status == "failed" and row.error_message:
-        status["errorMessage"] = row.error_message
-    return status
+    unfinished = row.status in ("pending", "processing")
+    return app.state(state.of(job_id, row), retry_after_seconds=POLL_SECONDS if unfinished else None)
 
 
 lambda_handler = app.lambda_handler

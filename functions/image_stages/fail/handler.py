@@ -5,7 +5,7 @@ from typing import Any
 
 from inlet import background, deliverer
 from inlet.errors import PUBLIC_STAGE_ERRORS
-from inlet.image_jobs import jobs_table
+from inlet.image_jobs import jobs_table, state
 from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
 
@@ -17,6 +17,7 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     name = event["error"]["Error"]
     message = _message(name, event["error"].get("Cause", ""))
     failed = jobs_table.fail(upload_id, attempt, message, final=name in PUBLIC_STAGE_ERRORS)
+    state.publish()
     if failed:
         deliverer.wake()
     logger.warning("job failed", extra={"upload_id": upload_id, "attempt": attempt, "error": name, "changed": failed})

@@ -4,7 +4,7 @@ from typing import Any
 
 from inlet import background, deployment_table
 from inlet.errors import InvalidRequest
-from inlet.image_jobs import results_table
+from inlet.image_jobs import results_table, state
 from inlet.logs import logger
 
 
@@ -16,5 +16,6 @@ def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, str]:
         raise InvalidRequest('Invoke this function with {"uploadId": "…"}: the id that POST /api/upload answered.')
     deployment_table.refuse_foreign()
     results_table.release(upload_id)
+    state.publish()
     logger.info("released", extra={"upload_id": upload_id})
     return {"uploadId": upload_id}

@@ -17,11 +17,13 @@ from inlet import (
     deployment_table,
     idempotency_keys_table,
     identifiers,
+    live_table,
     notifications_table,
     object_deletions_table,
     outbox_table,
     rate_limits_table,
     storage,
+    topics,
     workflow,
 )
 from inlet.deadline import Deadline
@@ -61,6 +63,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         except Exception as error:  # noqa: BLE001 - it is logged, and raised below
             background.log(error)
             failed.append(step.__name__)
+        topics.publish()
     logger.info("sweep", extra=dict(counts))
     if any(counts[name] for name in TOLD):
         deliverer.wake()
@@ -171,11 +174,12 @@ STEPS = (
     _emptying("answers", idempotency_keys_table.purge),
     _emptying("events", outbox_table.purge),
     _emptying("notifications", notifications_table.purge),
+    _emptying("connections", live_table.sweep),
 )
 TOLD = ("failed", "overdue", "expired", "due_sessions", "due_recordings")
 """What the owner's backend learns of."""
 COUNTED = (
     *("started", "failed", "unconfirmed", "overdue", "unrecorded", "expired"),
     *("due_sessions", "due_recordings", "forgotten", "tombstones"),
-    *("purged", "objects", "limits", "answers", "events", "notifications"),
+    *("purged", "objects", "limits", "answers", "events", "notifications", "connections"),
 )

@@ -4,11 +4,11 @@ from inlet import api, authentication, deletions, identifiers, storage
 from inlet.answers import Family
 from inlet.errors import OF_A_SPEAKING_SESSION, InvalidRecording, NotUploaded, ObjectMissing
 from inlet.sniffing import HEAD_BYTES
-from inlet.speaking_sessions import messages, speaking_sessions_table
+from inlet.speaking_sessions import messages, speaking_sessions_table, state
 from inlet.speaking_sessions.messages import RecordingReceived
 from inlet.speaking_sessions.rows import SpeakingSession
 
-app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False)
+app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False, publish=state.publish)
 
 
 def _session(event: api.Event, id: str) -> SpeakingSession:

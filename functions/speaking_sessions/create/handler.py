@@ -35,7 +35,7 @@ from inlet.errors import (
 )
 from inlet.limits import Limit
 from inlet.settings import settings
-from inlet.speaking_sessions import messages, speaking_sessions_table, users_table
+from inlet.speaking_sessions import messages, speaking_sessions_table, state, users_table
 from inlet.speaking_sessions.media_types import extension, sniffed_type
 from inlet.speaking_sessions.messages import RecordingAnnounced, RecordingReceived
 from inlet.speaking_sessions.requests import CREATE_REQUEST, About, Announcement
@@ -46,7 +46,9 @@ MAX_FORM_BYTES = 4_400_000
 """What surely fits Lambda's request of 6 MB once API Gateway has made base64 of it."""
 LAMBDA_REQUEST_BYTES = 6 * 1024 * 1024
 
-app = api.Resolver(Family.SPEAKING_SESSIONS, validation=False, max_form_bytes=LAMBDA_REQUEST_BYTES)
+app = api.Resolver(
+    Family.SPEAKING_SESSIONS, validation=False, max_form_bytes=LAMBDA_REQUEST_BYTES, publish=state.publish
+)
 
 
 def _limit(user: User) -> Limit:

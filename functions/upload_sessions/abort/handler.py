@@ -12,9 +12,9 @@ from inlet.errors import (
     UploadSessionNotFound,
 )
 from inlet.logs import logger
-from inlet.upload_sessions import cleanup, endings_table
+from inlet.upload_sessions import cleanup, endings_table, state
 
-app = api.Resolver(Family.UPLOAD_SESSIONS, validation=False)
+app = api.Resolver(Family.UPLOAD_SESSIONS, validation=False, publish=state.publish)
 
 
 @app.delete(

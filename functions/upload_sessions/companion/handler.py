@@ -32,7 +32,7 @@ from inlet.errors import (
     UploadLost,
     UploadSessionNotFound,
 )
-from inlet.upload_sessions import completion, files_table, guards, registration, upload_sessions_table
+from inlet.upload_sessions import completion, files_table, guards, registration, state, upload_sessions_table
 from inlet.upload_sessions.companion_messages import (
     CompletedUpload,
     ListedPart,
@@ -43,7 +43,7 @@ from inlet.upload_sessions.companion_messages import (
 )
 from inlet.upload_sessions.rules import RULES
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 S3 = "/api/mocs/uploads/sessions/<session_id>/companion/<token>/s3"
 

@@ -3,10 +3,10 @@
 from inlet import api, authentication
 from inlet.answers import Family
 from inlet.errors import OF_A_SESSION_FILE, PartsMismatch, UploadLost
-from inlet.upload_sessions import completion, guards, upload_sessions_table
+from inlet.upload_sessions import completion, guards, state, upload_sessions_table
 from inlet.upload_sessions.messages import CompletedFile, CompleteRequest
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -4,11 +4,11 @@ from inlet import api, authentication
 from inlet.answers import Family
 from inlet.deadline import Deadline
 from inlet.errors import InletError, UploadSessionNotFound
-from inlet.upload_sessions import batches, completion, guards, upload_sessions_table
+from inlet.upload_sessions import batches, completion, guards, state, upload_sessions_table
 from inlet.upload_sessions.messages import CompletedFile, CompleteFilesRequest, CompletionResult, CompletionResults
 from inlet.upload_sessions.rules import RULES
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from inlet import api, authentication, downloads, identifiers, limits
+from inlet import api, authentication, downloads, identifiers, limits, tickets
 from inlet.answers import Family
 from inlet.authentication import User
 from inlet.errors import (
@@ -15,12 +15,12 @@ from inlet.errors import (
 )
 from inlet.limits import Limit
 from inlet.settings import settings
-from inlet.upload_sessions import batches, registration, upload_sessions_table
+from inlet.upload_sessions import batches, registration, state, upload_sessions_table
 from inlet.upload_sessions.messages import BatchResult, CreatedSession, DeclaredFile, Duplicate, SessionRequest
 from inlet.upload_sessions.rules import MB, RULES
 from inlet.upload_sessions.upload_sessions_table import Created
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 def _limit(user: User) -> Limit:
@@ -46,13 +46,14 @@ def create_session(session: SessionRequest) -> CreatedSession:
     _require_acceptable(session.files)
     _limit(user).require()
 
-    session_id, token = identifiers.new_uuid(), identifiers.new_token()
+    session_id, token, ticket = identifiers.new_uuid(), identifiers.new_token(), identifiers.new_token()
     part_size_bytes = RULES.part_bytes([file.size for file in session.files])
     created = upload_sessions_table.create(
         session_id,
         user_id=user.sub,
         part_size_bytes=part_size_bytes,
         companion_token_hash=identifiers.token_hash(token),
+        ticket_hash=identifiers.token_hash(ticket) if settings.live_url else None,
         files=[file.declared for file in session.files],
     )
     return CreatedSession(
@@ -63,6 +64,7 @@ def create_session(session: SessionRequest) -> CreatedSession:
             Duplicate(index=index, file_id=file.id, file_url=downloads.url(file.key, session.files[index].filename))
             for index, file in created.duplicates.items()
         ],
+        live_url=tickets.url(settings.live_url, ticket) if settings.live_url else None,
         companion_path=f"/api/mocs/uploads/sessions/{session_id}/companion/{token}",
         files=_register(session, session_id, user, created) if session.register_first else None,
     )

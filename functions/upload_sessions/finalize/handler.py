@@ -22,13 +22,13 @@ from inlet.errors import (
     StorageUnavailable,
     UploadSessionClosed,
 )
-from inlet.upload_sessions import batches, completion, files_table, guards, upload_sessions_table, verification
+from inlet.upload_sessions import batches, completion, files_table, guards, state, upload_sessions_table, verification
 from inlet.upload_sessions.messages import FileToComplete, FinalizedFile, FinalizedSession, FinalizeRequest
 from inlet.upload_sessions.rows import UploadSession
 from inlet.upload_sessions.rules import RULES
 from inlet.upload_sessions.upload_sessions_table import Completed
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -10,11 +10,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from inlet import api, authentication, multipart_uploads
 from inlet.answers import Family
 from inlet.errors import OF_A_SESSION_FILE, MultipartUploadGone, UploadLost
-from inlet.upload_sessions import completion, files_table, registration, upload_sessions_table
+from inlet.upload_sessions import completion, files_table, registration, state, upload_sessions_table
 from inlet.upload_sessions.messages import PartList, PartState
 from inlet.upload_sessions.rules import RULES
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.get(

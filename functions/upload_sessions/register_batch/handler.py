@@ -3,10 +3,10 @@
 from inlet import api, authentication
 from inlet.answers import Family
 from inlet.errors import OF_AN_UPLOAD_SESSION
-from inlet.upload_sessions import batches, guards, registration, upload_sessions_table
+from inlet.upload_sessions import batches, guards, registration, state, upload_sessions_table
 from inlet.upload_sessions.messages import BatchRequest, BatchResults
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

@@ -3,10 +3,10 @@
 from inlet import api, authentication
 from inlet.answers import Family
 from inlet.errors import OF_AN_UPLOAD_SESSION, FileNotDeclared, InletError
-from inlet.upload_sessions import guards, registration, upload_sessions_table
+from inlet.upload_sessions import guards, registration, state, upload_sessions_table
 from inlet.upload_sessions.messages import DeclaredFile, RegisteredFile
 
-app = api.Resolver(Family.UPLOAD_SESSIONS)
+app = api.Resolver(Family.UPLOAD_SESSIONS, publish=state.publish)
 
 
 @app.post(

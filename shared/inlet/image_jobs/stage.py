@@ -10,7 +10,7 @@ from typing import Any
 
 from inlet import background
 from inlet.identifiers import result_id_for
-from inlet.image_jobs import jobs_table
+from inlet.image_jobs import jobs_table, state
 from inlet.image_jobs.rows import PROGRESS, Job, Stage
 from inlet.logs import logger
 from inlet.settings import settings
@@ -26,9 +26,11 @@ def task(work: Callable[[Job], None], *, during: Stage) -> Callable[[Payload, An
     def lambda_handler(event: Payload, context: Any) -> Payload:
         upload_id, attempt = event["uploadId"], event["attempt"]
         job = jobs_table.enter(upload_id, attempt, during, PROGRESS[during])
+        state.publish()
         late = job.progress > PROGRESS[during]
         if not late:
             work(job)
+            state.publish()
         logger.info(
             "stage", extra={"task": context.function_name, "upload_id": upload_id, "attempt": attempt, "late": late}
         )

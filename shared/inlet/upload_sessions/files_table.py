@@ -149,7 +149,7 @@ def register(session: UploadSession, opened: Sequence[OpenedFile]) -> Standing:
     if row is None:
         raise _closed(session)
     standing = {
-        file.pop("position"): SessionFile(**file, verified=False, etag=None, uploaded_bytes=0) for file in row["files"]
+        file.pop("position"): SessionFile(**file, verified=False, etag=None, verified_bytes=0) for file in row["files"]
     }
     return Standing(row["seconds_left"], standing)
 

@@ -35,7 +35,7 @@ SELECT session.id::text, {STATE} AS state, session.revision, session.part_size_b
                    'size', declaration.size, 'sha256', sha256, 'fileId', stored.id, 'status', stored.status,
                    'etag', stored.etag, 'registeredAt', stored.created_at, 'completedAt', stored.completed_at,
                    'verifiedAt', stored.verified_at, 'key', CASE WHEN stored.status = 'completed' THEN stored.key END,
-                   'uploadedBytes', (SELECT coalesce(sum(part.size), 0) FROM upload_session_parts AS part
+                   'verifiedBytes', (SELECT coalesce(sum(part.size), 0) FROM upload_session_parts AS part
                                       WHERE part.file_id = stored.id))
                ORDER BY declaration.position), '[]')
           FROM upload_session_declarations AS declaration

@@ -97,6 +97,13 @@ class CreatedSession(Model):
     part_size_bytes: int
     expires_at: Timestamp
     duplicates: list[Duplicate]
+    live_url: Annotated[
+        str | None,
+        Field(
+            description="A WebSocket that tells every change. It opens once, within a minute.",
+            exclude_if=lambda value: value is None,
+        ),
+    ] = None
     companion_path: Annotated[
         str,
         Field(description="`companionEndpoint` for stock Uppy. Secret: it opens this one session without signing in."),
@@ -201,7 +208,7 @@ class FileState(Model):
     size: int
     sha256: Annotated[str | None, Absent] = None
     status: Literal["declared", "registered", "completed", "duplicate"]
-    uploaded_bytes: int
+    verified_bytes: int
     file_url: str | None
 
 

@@ -29,7 +29,7 @@ class PlannedPart(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SessionFile:
-    """A registered file. `etag` is None until it is completed; `uploaded_bytes` counts the parts last seen."""
+    """A registered file. `etag` is None until it is completed; `verified_bytes` counts the parts last seen."""
 
     id: str
     key: str
@@ -37,7 +37,7 @@ class SessionFile:
     completed: bool
     verified: bool
     etag: str | None
-    uploaded_bytes: int
+    verified_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +101,14 @@ class UploadSession:
     """A session as its owner's requests see it.
 
     `state` holds now, by the database's clock: an active session past its deadline is `expired` before the sweeper says
-    so, and a finalizing one whose finalizer died is `active` again.
+    so, and a finalizing one whose finalizer died is `active` again. Then it has `lapsed`: time alone changed its state,
+    and no revision.
     """
 
     id: str
     user_id: str
     state: SessionStatus
+    lapsed: bool
     revision: int
     part_size_bytes: int
     companion_token_hash: str | None

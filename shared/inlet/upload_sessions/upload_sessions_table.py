@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from inlet import analytics, database, notifications_table, outbox_table
+from inlet import analytics, database, live_table, notifications_table, outbox_table
 from inlet.errors import UploadSessionNotFound
 from inlet.identifiers import canonical_uuid, token_matches
 from inlet.settings import settings
@@ -47,7 +47,7 @@ _SLOTS = """
                'file', CASE WHEN file.id IS NOT NULL THEN jsonb_build_object(
                    'id', file.id, 'key', file.key, 'multipart_upload_id', file.multipart_upload_id,
                    'completed', file.status = 'completed', 'verified', file.verified_at IS NOT NULL, 'etag', file.etag,
-                   'uploaded_bytes', CASE WHEN file.status = 'completed' THEN size ELSE coalesce((
+                   'verified_bytes', CASE WHEN file.status = 'completed' THEN size ELSE coalesce((
                        SELECT sum(part.size) FROM upload_session_parts AS part WHERE part.file_id = file.id), 0) END)
                END,
                'duplicate', CASE WHEN earlier.verified_at IS NOT NULL THEN jsonb_build_object(
@@ -59,9 +59,9 @@ _SLOTS = """
      WHERE declaration.session_id = session.id"""
 
 _COLUMNS = f"""
-       session.id::text, session.user_id, {STATE} AS state, session.revision, session.part_size_bytes,
-       session.companion_token_hash, session.created_at, session.expires_at, session.delete_after AS deletes_at,
-       ({_SLOTS}) AS slots"""
+       session.id::text, session.user_id, {STATE} AS state, session.status <> {STATE} AS lapsed, session.revision,
+       session.part_size_bytes, session.companion_token_hash, session.created_at, session.expires_at,
+       session.delete_after AS deletes_at, ({_SLOTS}) AS slots"""
 
 _CREATE = f"""
 WITH session AS (
@@ -92,6 +92,7 @@ WITH session AS (
       FROM session, wanted LEFT JOIN duplicates USING (position)
     ON CONFLICT (session_id, position) DO NOTHING
 ), {outbox_table.record("session")}
+, {live_table.ticket("session", topic="'upload_session:' || id")}
 SELECT session.expires_at,
        (SELECT coalesce(jsonb_agg(to_jsonb(duplicates) ORDER BY position), '[]') FROM duplicates) AS duplicates
   FROM session
@@ -183,9 +184,18 @@ class Completed:
 
 
 def create(
-    session_id: str, *, user_id: str, part_size_bytes: int, companion_token_hash: str, files: Sequence[Declared]
+    session_id: str,
+    *,
+    user_id: str,
+    part_size_bytes: int,
+    companion_token_hash: str,
+    ticket_hash: str | None,
+    files: Sequence[Declared],
 ) -> Created:
-    """Create the session with its declared files, and look for files that the user has sent before."""
+    """Create the session with its declared files, and look for files that the user has sent before.
+
+    Records a ticket to watch it, unless `ticket_hash` is None.
+    """
     event = analytics.upload_session_created(
         session_id, user_id, file_count=len(files), total_bytes=sum(file.size for file in files)
     )
@@ -197,6 +207,7 @@ def create(
             "user_id": user_id,
             "part_size_bytes": part_size_bytes,
             "companion_token_hash": companion_token_hash,
+            "ticket_hash": ticket_hash,
             "files": json.dumps(declared),
             "events": outbox_table.parameter(event),
         },

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import LiteralString, NamedTuple
 
-from inlet import idempotency_keys_table
+from inlet import idempotency_keys_table, live_table
 from inlet.speaking_sessions import speaking_sessions_table, users_table
 from inlet.speaking_sessions.rows import SpeakingSessionDetail
 from inlet.upload_sessions import endings_table, lists_table
@@ -109,6 +109,14 @@ BELONGINGS = (
         # An answer is encrypted under a key that only its caller has.
         {"idempotency_keys": Columns.of("", "key_hash request_hash subject_hash claim locked_until answer expires_at")},
         idempotency_keys_table.FORGOTTEN,
+    ),
+    Belonging(
+        "live progress",
+        {
+            "live_tickets": Columns.of("", "hash topic user_id expires_at"),
+            "live_connections": Columns.of("", "connection_id topic user_id reported_at expires_at"),
+        },
+        live_table.FORGOTTEN,
     ),
 )
 LISTS = {belonging.name: belonging.rows for belonging in BELONGINGS if belonging.rows}

@@ -29,7 +29,7 @@ class ExportedFile(TypedDict):
     registeredAt: str | None
     completedAt: str | None
     verifiedAt: str | None
-    uploadedBytes: int
+    verifiedBytes: int
     fileUrl: str | None
 
 

@@ -49,6 +49,20 @@ def test_the_detail_has_all_that_is_known(http: httpx.Client, rows: Rows) -> Non
     assert rows.execute("SELECT session_id FROM transcripts UNION SELECT session_id FROM insights").rowcount == 0
 
 
+def test_unchanged_is_304(http: httpx.Client, rows: Rows) -> None:
+    session_id = send_form(http, tone()).json()["id"]
+    path = f"/api/sessions/{session_id}"
+    first = http.get(path)
+    etag = first.headers["etag"]
+    assert etag == f'"{first.json()["revision"]}"', "strong: the revision"
+    for condition in (etag, f"W/{etag}", "*"):
+        answer = http.get(path, headers={"If-None-Match": condition})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+    rows.execute("UPDATE speaking_sessions SET topic = 'another' WHERE id = %s", (session_id,))
+    changed = http.get(path, headers={"If-None-Match": etag})
+    assert (changed.status_code, changed.json()["topic"]) == (200, "another")
+
+
 def test_the_audio_url_names_nothing_a_client_chose(http: httpx.Client) -> None:
     answer = send_form(http, tone(), filename='"; x="../../etc/passwd\r\nEvil: 1', topic='"\r\nEvil: 1')
     url = unquote(http.get(f"/api/sessions/{answer.json()['id']}").json()["audioUrl"])

@@ -33,7 +33,7 @@ def test_one_instruction(http: httpx.Client, rows: Rows) -> None:
     response = declare(http, file)
     assert response.status_code == 201
     body = response.json()
-    assert body.keys() == {"sessionId", "partSizeBytes", "expiresAt", "duplicates", "companionPath"}
+    assert body.keys() == {"sessionId", "partSizeBytes", "expiresAt", "duplicates", "companionPath", "liveUrl"}
     assert body["partSizeBytes"] == 5242880
     assert body["duplicates"] == []
     row = session_row(rows, Session(http, body["sessionId"]))

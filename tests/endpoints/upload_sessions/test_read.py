@@ -3,7 +3,7 @@
 import httpx
 
 from tests.support.stacks import Rows
-from tests.support.upload_sessions import PART, create, parts_list, pdf, png, put_parts, session_row
+from tests.support.upload_sessions import PART, create, expire, give_away, parts_list, pdf, png, put_parts, session_row
 
 
 def test_the_detail_follows_every_file(http: httpx.Client, rows: Rows) -> None:
@@ -34,6 +34,35 @@ def test_the_detail_follows_every_file(http: httpx.Client, rows: Rows) -> None:
         "bytesUploaded": 2000 + PART,
         "bytesTotal": 2000 + PART + 7 + len(declared.content),
     }
+
+
+def test_unchanged_is_304(http: httpx.Client, rows: Rows) -> None:
+    session = create(http, pdf())
+    first = session.read()
+    etag = first.headers["etag"]
+    assert etag == f'"{first.json()["revision"]}"', "strong: the revision"
+    for condition in (etag, f"W/{etag}", f'"other", {etag}', "*"):
+        answer = http.get(session.path, headers={"If-None-Match": condition})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag)
+    assert http.get(session.path, headers={"If-None-Match": '"other"'}).status_code == 200
+    session.register(pdf())
+    changed = http.get(session.path, headers={"If-None-Match": etag})
+    assert changed.status_code == 200
+    assert changed.headers["etag"] != etag
+
+    give_away(rows, session)
+    stranger = http.get(session.path, headers={"If-None-Match": "*"})
+    assert (stranger.status_code, "etag" in stranger.headers) == (404, False)
+
+
+def test_what_time_alone_has_changed_is_told(http: httpx.Client, rows: Rows) -> None:
+    """Its revision rises when the sweeper comes; until then a 304 would say that it is as it was."""
+    session = create(http, pdf())
+    expire(rows, session)
+    etag = session.read().headers["etag"]
+    for _ in range(2):
+        answer = http.get(session.path, headers={"If-None-Match": etag})
+        assert (answer.status_code, answer.json()["status"]) == (200, "expired")
 
 
 def test_reading_changes_nothing(http: httpx.Client, rows: Rows) -> None:
