@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from inlet import database
+from inlet.database import Watched
 
 TICKET_SECONDS = 60
 CONNECTION_SECONDS = 2 * 3600 + 600
@@ -72,15 +73,18 @@ WITH reported AS (
        AND (reported_at IS NULL OR reported_at <= now() - make_interval(secs => {REPORT_SECONDS}))
     RETURNING topic
 )
-SELECT topic, connection_id FROM live_connections JOIN reported USING (topic)
+SELECT topic, min(user_id) AS user_id, array_agg(connection_id) AS connections
+  FROM live_connections JOIN reported USING (topic)
  WHERE connection_id <> %(connection_id)s AND expires_at > now()
+ GROUP BY topic
 """
 
-_SWEEP = """
-WITH tickets AS (
-    DELETE FROM live_tickets WHERE hash = ANY(ARRAY(
-        SELECT hash FROM live_tickets WHERE expires_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
-)
+_SWEEP_TICKETS = """
+DELETE FROM live_tickets WHERE hash = ANY(ARRAY(
+    SELECT hash FROM live_tickets WHERE expires_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
+"""
+
+_SWEEP_CONNECTIONS = """
 DELETE FROM live_connections WHERE connection_id = ANY(ARRAY(
     SELECT connection_id FROM live_connections WHERE expires_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED))
 """
@@ -140,15 +144,16 @@ def viewer(connection_id: str) -> Viewer | None:
     return database.fetch_one_as(Viewer, _CONNECTION, {"connection_id": connection_id})
 
 
-def report(connection_id: str) -> dict[str, str]:
-    """Note that this viewer of an upload session reports bytes sent.
-
-    Returns who else watches, with the topic; nobody if it is too soon.
-    """
-    rows = database.fetch_all(_REPORT, {"connection_id": connection_id})
-    return {row["connection_id"]: row["topic"] for row in rows}
+def report(connection_id: str) -> Watched | None:
+    """Note that this viewer of an upload session reports bytes sent. Return the others; None if it is too soon."""
+    return database.fetch_one_as(Watched, _REPORT, {"connection_id": connection_id})
 
 
-def sweep(limit: int) -> int:
-    """Delete tickets and connections that have expired, up to `limit` of each. Return the connections' number."""
-    return database.execute(_SWEEP, {"limit": limit})
+def sweep_tickets(limit: int) -> int:
+    """Delete up to `limit` tickets that have expired. Return their number."""
+    return database.execute(_SWEEP_TICKETS, {"limit": limit})
+
+
+def sweep_connections(limit: int) -> int:
+    """Delete up to `limit` connections that have expired. Return their number."""
+    return database.execute(_SWEEP_CONNECTIONS, {"limit": limit})

@@ -177,7 +177,8 @@ SWEPT = [
         "DELETE FROM idempotency_keys",
         "DELETE FROM outbox_events",
         "DELETE FROM notifications",
-        "DELETE FROM live_tickets",  # and connections
+        "DELETE FROM live_tickets",
+        "DELETE FROM live_connections",
     ),
 ]
 STEPS = {

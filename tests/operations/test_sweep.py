@@ -42,10 +42,22 @@ def test_tickets_and_connections_past_their_time_go(world: ImageJobsWorld) -> No
             " VALUES (%(name)s, %(topic)s, now() + make_interval(mins => %(minutes)s))",
             own,
         )
-    assert world.sweep().payload["connections"] == 1
+    swept = world.sweep().payload
+    assert (swept["tickets"], swept["connections"]) == (1, 1)
     assert world.rows.execute("SELECT hash FROM live_tickets").fetchall() == [{"hash": "young"}]
     assert world.rows.execute("SELECT connection_id FROM live_connections").fetchall() == [{"connection_id": "young"}]
-    assert world.sweep().payload["connections"] == 0
+    swept = world.sweep().payload
+    assert (swept["tickets"], swept["connections"]) == (0, 0)
+
+
+def test_unused_tickets_go_in_one_run_however_many_there_are(world: ImageJobsWorld) -> None:
+    """Every session's creation leaves one, unless its upload takes long enough to use it."""
+    world.rows.execute(
+        "INSERT INTO live_tickets (hash, topic, expires_at)"
+        " SELECT n::text, 'upload_session:any', now() - interval '1 minute' FROM generate_series(1, 250) AS n"
+    )
+    assert world.sweep().payload["tickets"] == 250
+    assert world.rows.execute("SELECT FROM live_tickets").fetchall() == []
 
 
 def test_an_upload_that_nothing_bounds_is_dropped_an_hour_after_its_url(world: ImageJobsWorld) -> None:

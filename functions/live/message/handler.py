@@ -50,5 +50,4 @@ def _relay(connection: str, file: str, sent: int) -> None:
     if file_id is None or isinstance(sent, bool) or not 0 <= sent < MOST_BYTES:
         return
     if others := live_table.report(connection):
-        topic = next(iter(others.values()))
-        live.post(list(others), {"topic": topic, "fileId": file_id, "reportedBytes": sent})
+        live.post(others.connections, {"topic": others.topic, "fileId": file_id, "reportedBytes": sent})

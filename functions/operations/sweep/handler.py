@@ -174,12 +174,14 @@ STEPS = (
     _emptying("answers", idempotency_keys_table.purge),
     _emptying("events", outbox_table.purge),
     _emptying("notifications", notifications_table.purge),
-    _emptying("connections", live_table.sweep),
+    _emptying("tickets", live_table.sweep_tickets),
+    _emptying("connections", live_table.sweep_connections),
 )
 TOLD = ("failed", "overdue", "expired", "due_sessions", "due_recordings")
 """What the owner's backend learns of."""
 COUNTED = (
     *("started", "failed", "unconfirmed", "overdue", "unrecorded", "expired"),
     *("due_sessions", "due_recordings", "forgotten", "tombstones"),
-    *("purged", "objects", "limits", "answers", "events", "notifications", "connections"),
+    *("purged", "objects", "limits", "answers", "events", "notifications"),
+    *("tickets", "connections"),
 )
