@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
 
 PATIENCE_SECONDS = 1.0
+CONNECT_SECONDS = 0.3
+READ_SECONDS = 0.6
 
 type State = Mapping[str, Any]
 """A state as the GET of its topic returns it, with its `revision`."""
@@ -38,8 +40,8 @@ def client() -> "ApiGatewayManagementApiClient":
         endpoint_url=settings.live_endpoint_url,
         config=Config(
             retries={"total_max_attempts": 1},
-            connect_timeout=0.3,
-            read_timeout=0.6,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
             max_pool_connections=live_table.CONNECTIONS_PER_TOPIC,
         ),
     )
@@ -67,8 +69,8 @@ def message(topic: str, user_id: str | None, readers: Readers) -> dict[str, Any]
     return {"topic": topic, "revision": state["revision"], "state": state}
 
 
-def post(connections: Sequence[str], said: Mapping[str, Any], *, patience_seconds: float = PATIENCE_SECONDS) -> None:
-    """Post a message to several connections at once, and forget those that have ended. Takes a second at most.
+def post(connections: Sequence[str], said: Mapping[str, Any], *, patience_seconds: float | None = None) -> None:
+    """Post a message to several connections at once, and forget those that have ended. Takes a second if not told.
 
     The client is made before that second begins. With the share of a processor that 512 MB have it takes two where the
     function has no other client; a cold `complete` would never tell that a job is done.
@@ -79,7 +81,7 @@ def post(connections: Sequence[str], said: Mapping[str, Any], *, patience_second
     push = client().post_to_connection  # before the second begins, and once: no two threads may make a client
     posting = ThreadPoolExecutor(len(connections), thread_name_prefix="push")
     calls = {posting.submit(_post, push, connection, data): connection for connection in connections}
-    done, late = wait(calls, timeout=patience_seconds)
+    done, late = wait(calls, timeout=PATIENCE_SECONDS if patience_seconds is None else patience_seconds)
     posting.shutdown(wait=False, cancel_futures=True)
     if late:
         logger.warning("pushes given up", extra={"count": len(late)})

@@ -33,6 +33,8 @@ def pushing(inlet_settings: None, connections: Connections, monkeypatch: pytest.
     for name, value in own.items():
         monkeypatch.setenv(name, value)
     settings.reload()
+    for name in ("PATIENCE_SECONDS", "CONNECT_SECONDS", "READ_SECONDS"):
+        monkeypatch.setattr(live, name, 10)  # a push may be given up, but not because a machine is busy with tests
     client = live.client  # a test may put another in its place
     client.cache_clear()
     yield

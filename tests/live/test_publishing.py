@@ -21,7 +21,8 @@ from tests.support.viewers import watch
 from tests.support.worlds import upload_sessions
 from tests.unit.test_adapters import UNREACHABLE, made
 
-PATIENCE_SECONDS = 1.5
+SOON_SECONDS = 5
+"""Half of what a door that hangs would cost if nobody gave it up."""
 TEN = [f"viewer-{number}" for number in range(10)]
 PUSH = ["SELECT", "PostToConnection"]
 FAIL = "ImageStagesFailFunction"
@@ -148,6 +149,7 @@ def test_a_door_that_misbehaves_changes_no_answer(
         settings.reload()
     else:
         connections.answers["*"] = answer
+        monkeypatch.setattr(live, "PATIENCE_SECONDS", 1 if answer == "hang" else 10)
     live.client()  # as in a function that has pushed before
     job, running = planted(world_rows), planted(world_rows, "processing")
     for watched in (job, running):
@@ -158,7 +160,7 @@ def test_a_door_that_misbehaves_changes_no_answer(
     ):
         begun = time.monotonic()
         run = functions.invoke(name, event)
-        assert time.monotonic() - begun < PATIENCE_SECONDS
+        assert time.monotonic() - begun < SOON_SECONDS
         assert run.error is None
         assert run.payload.get("statusCode") == expected
         assert run.effects[-10:] == ["PostToConnection"] * 10, "nothing is tried twice"
@@ -168,9 +170,10 @@ def test_a_door_that_misbehaves_changes_no_answer(
 
 
 def test_many_topics_at_once_take_no_longer_than_one(
-    functions: InProcess, world_rows: Rows, connections: Connections
+    functions: InProcess, world_rows: Rows, connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of a sweep, while the door hangs."""
+    monkeypatch.setattr(live, "PATIENCE_SECONDS", 1)
     live.client()
     sessions = [functions.invoke(*called(upload_sessions.create(pdf()))).body["sessionId"] for _ in range(10)]
     for session in sessions:
@@ -179,7 +182,7 @@ def test_many_topics_at_once_take_no_longer_than_one(
     connections.answers["*"] = "hang"
     begun = time.monotonic()
     assert functions.invoke("OperationsSweepFunction", {}).payload["expired"] == 10
-    assert time.monotonic() - begun < 2 * PATIENCE_SECONDS, "not a second for each"
+    assert time.monotonic() - begun < SOON_SECONDS, "not a second for each"
 
 
 def called(call: upload_sessions.Call) -> tuple[str, dict[str, Any]]:

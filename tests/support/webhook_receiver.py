@@ -6,10 +6,12 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from standardwebhooks import Webhook
+
+from tests.support.serving import StandInServer
 
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSBvd25lcidzIGJhY2tlbmQ="
 
@@ -57,10 +59,8 @@ class Receiver:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}/hooks"
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self._server = StandInServer(Handler)
+        self.url = f"{self._server.url}/hooks"
 
     def ids(self) -> list[str]:
         """Return the ids of all requests, in the order they came."""
