@@ -169,7 +169,7 @@ def test_a_connection_that_hung_up_is_replaced_unnoticed(
     with psycopg.connect(database_url, autocommit=True) as other:
         other.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE usename = current_user AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
         )
         monkeypatch.setattr(database_module, "_RETRY_PAUSE_SECONDS", None)  # pausing would fail: nothing breaks
         assert database_module._open is not None
