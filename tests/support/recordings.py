@@ -60,6 +60,12 @@ def tone(seconds: float = 0.1) -> bytes:
     return wav(b"".join(struct.pack("<h", sample) for sample in samples))
 
 
+def speechlike() -> bytes:
+    """A second of a tone between two of silence: what is taken for somebody who speaks."""
+    silence = bytes(16_000)
+    return wav(silence + tone(1)[44:] + silence)
+
+
 def wav(samples: bytes) -> bytes:
     """The samples with a header before them."""
     target = io.BytesIO()
