@@ -37,8 +37,8 @@ help: ## list the targets
 run: $(RUNNABLE) ## start the whole stack on this machine (PORT=8123 chooses the port)
 	@$(PYTHON) -m local run
 
-demo: $(RUNNABLE) ## send one image through the running stack (IMAGE=photo.jpg, or a picture of its own)
-	@$(PYTHON) -m local demo "$(IMAGE)"
+demo: $(RUNNABLE) ## send one file through the running stack (IMAGE=photo.jpg, AUDIO=speech.wav, or a picture of its own)
+	@$(PYTHON) -m local demo "$(IMAGE)" "$(AUDIO)"
 
 seed: $(RUNNABLE) ## put the fixed example data into the local database
 	@$(PYTHON) -m local seed
@@ -69,7 +69,7 @@ lint-template: $(SYNCED)
 	$(BIN)/cfn-lint template.yaml
 	$(PYTHON) -m scripts.translate .aws-sam/translated.json
 	$(BIN)/cfn-lint --ignore-checks W2001 W8001 --template .aws-sam/translated.json
-	$(BIN)/statelint --ignore=FLOAT,URI statemachines/process_image.asl.json
+	$(BIN)/statelint --ignore=FLOAT,URI statemachines/process_image.asl.json statemachines/analyse_recording.asl.json
 
 lint-requirements: $(SYNCED)
 	$(PYTHON) -m scripts.requirements --check
@@ -130,7 +130,8 @@ BUILT = .aws-sam/$(if $(filter arm64,$(1)),build,$(1)/build)/template.yaml
 sbom: $(SYNCED) ## write the bill of materials of what is deployed to .aws-sam/sbom.json
 	@mkdir -p .aws-sam
 	@$(UV) export --quiet --locked --preview-features sbom-export --format cyclonedx1.5 --output-file .aws-sam/sbom.json \
-		--no-default-groups --group core --group imaging --group generation --group analytics --group site
+		--no-default-groups --group core --group imaging --group generation --group media --group speech \
+		--group analytics --group site
 	@echo ".aws-sam/sbom.json"
 
 bench: $(SYNCED) ## measure everything, in ratios (ONLY="init image_jobs memory cost imaging …" chooses)

@@ -11,7 +11,7 @@ from local.stack import SERVER_ADDRESSES, LocalStack
 from local_aws.container_bridge import HOST_FROM_CONTAINER
 from local_aws.ports import HOST
 
-AS_THEY_ARE = ("BUCKET", "S3_REGION", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "STAGE", "GENERATOR")
+AS_THEY_ARE = ("BUCKET", "S3_REGION", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY", "STAGE", "GENERATOR", "ANALYSIS")
 SECRETS = ("GEMINI_API_KEY", "POSTHOG_API_KEY")
 
 
@@ -23,5 +23,7 @@ def container_environment(stack: LocalStack) -> dict[str, dict[str, str]]:
     parameters = addresses | {name: known[name] for name in AS_THEY_ARE if name in known}
     parameters |= {name: known.get(name, "") for name in SECRETS}
     parameters["MIGRATIONS_DATABASE_URL"] = addresses["DATABASE_URL"]
-    parameters["STATE_MACHINE_ARN"] = stack.template.state_machines[0].arn
+    machines = {machine.name: machine.arn for machine in stack.template.state_machines}
+    parameters["STATE_MACHINE_ARN"] = machines[f"{stack.template.stack_name}-process-image"]
+    parameters["ANALYSIS_STATE_MACHINE_ARN"] = machines[f"{stack.template.stack_name}-analyse-recording"]
     return {"Parameters": parameters}

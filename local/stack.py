@@ -30,6 +30,7 @@ STACK_NAME = "inlet"
 
 DEFAULTS = {
     "ACCESS_TOKEN_SECONDS": "900",
+    "ANALYSIS": "local",
     "AUTH_BYPASS": "true",
     "BUCKET": "inlet-local",
     "DEV_USER_SUB": "dev-user-00000000-0000-0000-0000-000000000001",
@@ -42,6 +43,7 @@ DEFAULTS = {
 # Template parameters that a setting gives a value, if it is set.
 PARAMETERS = {
     "Stage": "STAGE",
+    "Analysis": "ANALYSIS",
     "Generator": "GENERATOR",
     "GenerateConcurrency": "GENERATE_CONCURRENCY",
     "JwtIssuer": "JWT_ISSUER",

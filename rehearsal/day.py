@@ -114,7 +114,9 @@ class Day:
 
     def _deploy(self, stage: str, origin: str = ORIGIN, *, fails: bool = False) -> str:
         """Deploy with a samconfig.toml as a person would have edited it; a day makes more uploads than an hour may."""
-        ours = f', "JwtIssuer={self._cloud.issuer.url}", "AllowedOrigins={origin}", "UploadsPerHour=100"'
+        ours = (
+            f', "JwtIssuer={self._cloud.issuer.url}", "AllowedOrigins={origin}", "UploadsPerHour=100", "Analysis=local"'
+        )
         declared = rf"(\[{stage}\.deploy\.parameters\][^\[]*parameter_overrides = \[[^\]]*)"
         edited, changes = re.subn(declared, lambda found: found[0] + ours, (ROOT / "samconfig.toml").read_text())
         require(changes == 1, f"samconfig.toml has no parameter_overrides of {stage}")

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from py_compile import PycInvalidationMode
 from typing import Any
@@ -46,13 +47,18 @@ class BuildRefused(Exception):
 class PackagedFunction:
     """One function of a build: its folder, its layers' in the template's order, its environment variables' names.
 
-    Of layers that a condition chooses from, each is there.
+    `places` has the layers of each place in that order: more than one where a condition chooses, None for no layer.
     """
 
     logical_id: str
     directory: Path
-    layers: tuple[Path, ...]
+    places: tuple[tuple[Path | None, ...], ...]
     variables: frozenset[str] = frozenset()
+
+    @property
+    def layers(self) -> tuple[Path, ...]:
+        """All its layers; of those that a condition chooses from, each."""
+        return tuple(layer for place in self.places for layer in place if layer)
 
 
 def host_architecture() -> str:
@@ -77,12 +83,18 @@ def packaged_functions(directory: Path) -> Iterator[PackagedFunction]:
                 logical_id=logical_id,
                 directory=directory / own["CodeUri"],
                 variables=frozenset(_variables(common)) | frozenset(_variables(own)),
-                layers=tuple(
-                    (directory / template["Resources"][layer["Ref"]]["Properties"]["ContentUri"]).resolve()
+                places=tuple(
+                    tuple(_layer(template, directory, layer) for layer in one.get("Fn::If", [None, one])[1:])
                     for one in layers
-                    for layer in one.get("Fn::If", [None, one])[1:]
                 ),
             )
+
+
+def _layer(template: dict[str, Any], directory: Path, reference: dict[str, str]) -> Path | None:
+    if reference == {"Ref": "AWS::NoValue"}:
+        return None
+    content: str = template["Resources"][reference["Ref"]]["Properties"]["ContentUri"]
+    return (directory / content).resolve()
 
 
 def _variables(properties: dict[str, Any]) -> dict[str, Any]:
@@ -183,11 +195,17 @@ def refuse_foreign_binaries(architecture: str, directory: Path) -> None:
 def refuse_oversize(functions: list[PackagedFunction]) -> None:
     """Refuse a function that Lambda would not take for its size."""
     for function in functions:
-        size = _size(function.directory) + sum(_size(layer) for layer in function.layers)
+        size = weight(function)
         if size > UNZIPPED_LIMIT_BYTES:
             raise BuildRefused(f"{function.logical_id} is {_megabytes(size)} with its layers; Lambda takes 250.0 MB")
 
 
+def weight(function: PackagedFunction) -> int:
+    """Return what a function weighs unzipped, in bytes, with the heaviest layers that conditions may choose for it."""
+    return _size(function.directory) + sum(max(_size(layer) if layer else 0 for layer in p) for p in function.places)
+
+
+@cache
 def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
@@ -202,9 +220,9 @@ def _report(architecture: str) -> Iterator[str]:
     layers = {layer.name: _size(layer) for function in functions for layer in function.layers}
     for name, size in sorted(layers.items(), key=lambda item: -item[1]):
         yield f"  {name:<18}{_megabytes(size):>10}"
-    weights = {f.logical_id: _size(f.directory) + sum(layers[layer.name] for layer in f.layers) for f in functions}
-    weight, heaviest = max((weight, logical_id) for logical_id, weight in weights.items())
-    yield f"  {len(functions)} functions, with layers at most {_megabytes(weight)} of 250.0 MB ({heaviest})"
+    heaviest = max(functions, key=weight)
+    most = f"{_megabytes(weight(heaviest))} of 250.0 MB ({heaviest.logical_id})"
+    yield f"  {len(functions)} functions, with layers at most {most}"
 
 
 def main() -> int:

@@ -12,7 +12,7 @@ load_handler   a function's module in this process
 aws_account    an AWS account with nothing in it, for what deploys
 
 The worlds are functions that can be killed, with a database and a bucket of the test's own (see support/worlds):
-image_jobs_world, upload_sessions_world, speaking_sessions_world.
+image_jobs_world, upload_sessions_world, speaking_sessions_world, analyses_world.
 """
 
 import faulthandler
@@ -41,6 +41,7 @@ from tests.support.stacks import ANY_ORIGIN, OTHER_SITE, Rows, empty_bucket, emp
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from tests.support.worlds.analyses import AnalysesWorld
     from tests.support.worlds.image_jobs import ImageJobsWorld, SharedEngine
     from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
     from tests.support.worlds.upload_sessions import UploadSessionsWorld
@@ -238,7 +239,7 @@ def http(stack: LocalStack) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="session")
 def engine() -> "Iterator[SharedEngine]":
-    """The deployed state machine on the local engine, for functions that can be killed."""
+    """The deployed state machines on the local engine, for functions that can be killed."""
     from tests.support.worlds.image_jobs import SharedEngine
 
     shared = SharedEngine()
@@ -337,3 +338,22 @@ def speaking_sessions_world(
     from tests.support.worlds.speaking_sessions import SpeakingSessionsWorld
 
     return SpeakingSessionsWorld(killable(RECORDINGS_PER_DAY="1000"), world_rows, storage, own_bucket)
+
+
+@pytest.fixture
+def analyses_world(
+    killable: Callable[..., crash.Functions],
+    engine: "SharedEngine",
+    world_rows: Rows,
+    own_bucket: str,
+    storage: "S3Client",
+    monkeypatch: pytest.MonkeyPatch,
+) -> "AnalysesWorld":
+    """Set up recordings that are analysed on the deployed workflow, without the pauses between its retries."""
+    from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
+
+    from tests.support.worlds.analyses import SETTINGS, AnalysesWorld
+
+    monkeypatch.setitem(vars(retrier_decl), "time", SimpleNamespace(sleep=lambda _: None))
+    engine.functions = killable(RECORDINGS_PER_DAY="1000", **SETTINGS)
+    return AnalysesWorld(engine.functions, world_rows, storage, own_bucket, engine)

@@ -62,6 +62,8 @@ STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {
     errors.InvalidRecording: (400, "INVALID_FILE"),
     errors.RecordingTooLarge: (413, "INVALID_FILE"),
     errors.FormTooLarge: (413, "INVALID_FILE"),
+    errors.AlreadyAnalysed: (409, "ALREADY_PROCESSING"),
+    errors.NotAnalysable: (409, "NOT_RETRYABLE"),
     errors.UserNotFound: (404, "USER_NOT_FOUND"),
     errors.SpeakingSessionNotFound: (404, "SESSION_NOT_FOUND"),
 }

@@ -42,7 +42,8 @@ def refuse_foreign_before_migrating(connection: Connection) -> None:
 def claim(connection: Connection) -> None:
     """Claim a migrated database that is nobody else's, and note today's state machines."""
     if _exists(connection):
-        own = {"stage": settings.stage, "bucket": settings.bucket, "state_machines": [settings.state_machine_arn]}
+        machines = [settings.state_machine_arn, settings.analysis_state_machine_arn]
+        own = {"stage": settings.stage, "bucket": settings.bucket, "state_machines": machines}
         connection.execute(_CLAIM, own)
 
 

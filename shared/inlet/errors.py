@@ -309,6 +309,18 @@ class UserNotFound(InletError):
     message = "User not found"
 
 
+class AlreadyAnalysed(InletError):
+    """The recording is not one whose analysis failed; `details["status"]` says what it is."""
+
+    message = "This recording is analysed already, or will be."
+
+
+class NotAnalysable(InletError):
+    """The analysis failed for good: the recording was refused, or it was tried often enough."""
+
+    message = "This recording can't be analysed. Please record it again."
+
+
 class SpeakingSessionNotFound(InletError):
     """The caller has no speaking session of this id."""
 
@@ -332,6 +344,12 @@ class ImageRejected(StageError):
     """The image is not acceptable; the message tells its owner why."""
 
     message = "We couldn't read this image. Please try another photo."
+
+
+class RecordingRejected(StageError):
+    """The recording cannot be analysed; the message tells its speaker why."""
+
+    message = "We couldn't hear this recording. Please record it again."
 
 
 class GenerationUnavailable(StageError):
@@ -444,5 +462,5 @@ OF_AN_UPLOAD_SESSION = (UploadSessionNotFound, UploadSessionClosed)
 OF_A_SESSION_FILE = (*OF_AN_UPLOAD_SESSION, SessionFileNotFound, FileAlreadyCompleted)
 OF_A_SPEAKING_SESSION = (UserNotFound, SpeakingSessionNotFound)
 
-PUBLIC_STAGE_ERRORS = frozenset({ImageRejected.__name__, GenerationBlocked.__name__})
+PUBLIC_STAGE_ERRORS = frozenset({ImageRejected.__name__, RecordingRejected.__name__, GenerationBlocked.__name__})
 """Stage errors whose message is written for the image's owner; every other one becomes a generic sentence."""

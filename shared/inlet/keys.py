@@ -41,6 +41,31 @@ def recording(user_id: str, session_id: str, extension: str) -> str:
     return f"sessions/{user_id}/{session_id}/audio.{extension}"
 
 
+def prepared_recording(session_id: str) -> str:
+    """Return where a recording lies as models are given it: FLAC, one channel."""
+    return f"work/{session_id}/audio.flac"
+
+
+def sound(session_id: str) -> str:
+    """Return where it is written down what is heard in a recording without understanding a word."""
+    return f"work/{session_id}/sound.json"
+
+
+def transcript(session_id: str) -> str:
+    """Return where a recording's words wait until the analysis is completed. No attempt pays for them again."""
+    return f"work/{session_id}/transcript.json"
+
+
+def findings(session_id: str) -> str:
+    """Return where the numbers and hints wait likewise."""
+    return f"work/{session_id}/findings.json"
+
+
+def of_analysis(session_id: str) -> list[str]:
+    """Return every key that the analysis of a recording may have an object under."""
+    return [prepared_recording(session_id), sound(session_id), transcript(session_id), findings(session_id)]
+
+
 def session_files(session_id: str) -> str:
     """Return the prefix of all that an upload session has in the bucket."""
     return f"files/{session_id}/"

@@ -36,6 +36,18 @@ recorded AS (
 )"""
 
 
+# The same for rows of `{changed}` with `id`, `attempt` and `user_id`: told once an attempt, about the user's hash.
+_RECORD_OF_USER = """
+recorded AS (
+    INSERT INTO outbox_events (uuid, name, distinct_id, properties)
+    SELECT md5(concat_ws(' ', '{name}', {changed}.id, attempt))::uuid, '{name}',
+           left(encode(sha256(convert_to('inlet user ' || external_id, 'UTF8')), 'hex'), 32),
+           jsonb_build_object('session_id', {changed}.id, 'attempt', attempt)
+      FROM {changed} JOIN users ON users.id = {changed}.user_id WHERE external_id IS NOT NULL
+    ON CONFLICT (uuid) DO NOTHING
+)"""
+
+
 class OutboxEvent(TypedDict):
     """An undelivered event."""
 
@@ -54,6 +66,11 @@ def record(changed: str, added: str = "'{}'::jsonb") -> str:
 def record_each(changed: str, *, named_by: str = "session_id") -> str:
     """Return the CTE `recorded`: it stores those of `%(events)s` whose property `named_by` is an `id` of `changed`."""
     return _RECORD_EACH.replace("{changed}", changed).replace("{named_by}", named_by)
+
+
+def record_of_user(name: str, changed: str) -> str:
+    """Return the CTE `recorded`, which stores an event of this name for every row of the CTE `changed`."""
+    return _RECORD_OF_USER.replace("{name}", name).replace("{changed}", changed)
 
 
 def parameter(*events: Event) -> str:

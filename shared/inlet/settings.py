@@ -91,6 +91,16 @@ class Settings:
         return _required("STATE_MACHINE_ARN")
 
     @cached_property
+    def analysis_state_machine_arn(self) -> str:
+        """The workflow that analyses recordings."""
+        return _required("ANALYSIS_STATE_MACHINE_ARN")
+
+    @cached_property
+    def workflow_region(self) -> str:
+        """Where the state machines are: in the function's own region, as the one template makes them."""
+        return _optional("AWS_REGION") or "us-east-1"
+
+    @cached_property
     def step_functions_endpoint_url(self) -> str | None:
         """The local engine's address; unset on AWS."""
         return _optional("STEP_FUNCTIONS_ENDPOINT_URL") or None
@@ -180,6 +190,24 @@ class Settings:
     def prompt_version(self) -> str:
         """Which versioned prompt the model is given."""
         return _optional("PROMPT_VERSION", "v1")
+
+    @cached_property
+    def analysis(self) -> Literal["off", "local", "gemini"]:
+        """Who hears recordings: nobody, this machine, or Gemini."""
+        analysis = _optional("ANALYSIS", "off")
+        if analysis not in ("off", "local", "gemini"):
+            raise InvalidSetting(f"The environment variable ANALYSIS must be off, local or gemini, not {analysis!r}")
+        return cast("Literal['off', 'local', 'gemini']", analysis)
+
+    @cached_property
+    def transcribe_model(self) -> str | None:
+        """The model that writes recordings down; unset: the engine's default."""
+        return _optional("TRANSCRIBE_MODEL") or None
+
+    @cached_property
+    def remark_model(self) -> str | None:
+        """The model that adds remarks to the numbers; unset: the engine's default."""
+        return _optional("REMARK_MODEL") or None
 
     @cached_property
     def posthog_api_key(self) -> str | None:

@@ -1,12 +1,13 @@
-"""Step Functions: start the image workflow, ask what became of an execution. No other module speaks to it.
+"""Step Functions: start a workflow, ask what became of an execution. No other module speaks to it.
 
-An execution's name is built only from the job's row, `{uploadId}-{attempt}`, and the state machine is STANDARD:
-starting the same name again is the same execution. So any caller may repeat a start at any time.
+An execution's name is built only from a row, `{id}-{attempt}`, and the state machines are STANDARD: starting the same
+name again is the same execution. So any caller may repeat a start at any time.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from inlet.errors import WorkflowUnavailable
+from inlet.executions import IMAGE_JOB, RECORDING, Subject
 from inlet.settings import settings
 
 if TYPE_CHECKING:
@@ -28,30 +30,40 @@ def client() -> "SFNClient":
     return boto3.client(
         "stepfunctions",
         endpoint_url=local,
-        region_name=settings.state_machine_arn.split(":")[3],
+        region_name=settings.workflow_region,
         aws_access_key_id="local" if local else None,
         aws_secret_access_key="local" if local else None,
         config=Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=1, read_timeout=3),
     )
 
 
-def execution_arn(upload_id: str, attempt: int) -> str:
-    """Return the ARN that the execution of this attempt has or will have."""
-    return f"{settings.state_machine_arn.replace(':stateMachine:', ':execution:')}:{upload_id}-{attempt}"
+@dataclass(frozen=True)
+class Workflow:
+    """One state machine, and what it is about."""
+
+    state_machine_arn: Callable[[], str]
+    subject: Subject
+
+    def execution_arn(self, subject_id: str, attempt: int) -> str:
+        """Return the ARN that the execution of this attempt has or will have."""
+        return f"{self.state_machine_arn().replace(':stateMachine:', ':execution:')}:{subject_id}-{attempt}"
+
+    def start(self, subject_id: str, attempt: int) -> None:
+        """Start this attempt's execution, unless it was started before. Raise `WorkflowUnavailable`."""
+        with _translated():
+            try:
+                client().start_execution(
+                    stateMachineArn=self.state_machine_arn(),
+                    name=f"{subject_id}-{attempt}",
+                    input=json.dumps({self.subject.key: subject_id, "attempt": attempt}),
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                    raise
 
 
-def start(upload_id: str, attempt: int) -> None:
-    """Start this attempt's execution, unless it was started before. Raise `WorkflowUnavailable`."""
-    with _translated():
-        try:
-            client().start_execution(
-                stateMachineArn=settings.state_machine_arn,
-                name=f"{upload_id}-{attempt}",
-                input=json.dumps({"uploadId": upload_id, "attempt": attempt}),
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
-                raise
+PROCESS_IMAGE = Workflow(lambda: settings.state_machine_arn, IMAGE_JOB)
+ANALYSE_RECORDING = Workflow(lambda: settings.analysis_state_machine_arn, RECORDING)
 
 
 def status(execution: str) -> str | None:

@@ -75,25 +75,78 @@ def shared_module(name: str) -> Module:
     return Module(name, file)
 
 
+class _Reached:
+    """What a handler may come to use, found by following names.
+
+    Of a class that inherits nothing, only those methods count whose name is an attribute somewhere in what was found:
+    who starts a workflow does not ask what became of one. Those of other classes, their bases may call. The same holds
+    for what an object of the module is given by name: a stage that fails no job does not read what failing one does.
+    """
+
+    def __init__(self, root: Module) -> None:
+        self.nodes: list[ast.AST] = []
+        self._waiting: list[Name] = []
+        self._seen: set[Name] = set()
+        self._attributes: set[str] = set()
+        self._methods: dict[str, list[tuple[Module, ast.AST]]] = {}
+        self._add(root, root.tree)
+        while self._waiting:
+            self._follow(*self._waiting.pop())
+
+    def _follow(self, module_name: str, name: str) -> None:
+        if module_name == "handler" or (module_name, name) in self._seen:
+            return
+        self._seen.add((module_name, name))
+        module = shared_module(module_name)
+        node = module.definitions.get(name)
+        if isinstance(node, ast.ClassDef) and not node.bases:
+            for member in [*node.decorator_list, *node.body]:
+                special = isinstance(member, ast.FunctionDef) and member.name.startswith("__")
+                if not isinstance(member, ast.FunctionDef) or special or member.name in self._attributes:
+                    self._add(module, member)
+                else:
+                    self._methods.setdefault(member.name, []).append((module, member))
+        elif node is not None:
+            for part in self._pieces(module, node):
+                self._add(module, part)
+        elif name in module.imports:  # re-exported
+            self._waiting.append(module.imports[name])
+
+    def _pieces(self, module: Module, node: ast.AST) -> Iterator[ast.AST]:
+        """Yield a definition, in pieces if it makes an object of one of our classes: then its fields may wait."""
+        made = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if not (
+            isinstance(made, ast.Call) and isinstance(made.func, ast.Name) and self._is_class(module, made.func.id)
+        ):
+            yield node
+            return
+        yield from (made.func, *made.args)
+        for field in made.keywords:
+            if field.arg is None or field.arg in self._attributes:
+                yield field.value
+            else:
+                self._methods.setdefault(field.arg, []).append((module, field.value))
+
+    @staticmethod
+    def _is_class(module: Module, name: str) -> bool:
+        if name in module.imports and module_file(module.imports[name][0]):
+            module, name = shared_module(module.imports[name][0]), module.imports[name][1]
+        return isinstance(module.definitions.get(name), ast.ClassDef)
+
+    def _add(self, module: Module, node: ast.AST) -> None:
+        self.nodes.append(node)
+        self._waiting += module.references(node)
+        fresh = {part.attr for part in parts(node) if isinstance(part, ast.Attribute)} - self._attributes
+        self._attributes |= fresh
+        for name in fresh:
+            for method in self._methods.pop(name, []):
+                self._add(*method)
+
+
 @cache
 def reachable(handler: Path) -> tuple[ast.AST, ...]:
     """A handler's module, and every definition of the shared package that it may come to use."""
-    root = Module("handler", handler)
-    found: list[ast.AST] = [root.tree]
-    waiting = [name for name in root.references(root.tree) if name[0] != "handler"]
-    seen: set[Name] = set()
-    while waiting:
-        module_name, name = waiting.pop()
-        if (module_name, name) in seen:
-            continue
-        seen.add((module_name, name))
-        module = shared_module(module_name)
-        if (node := module.definitions.get(name)) is not None:
-            found.append(node)
-            waiting += module.references(node)
-        elif name in module.imports:  # re-exported
-            waiting.append(module.imports[name])
-    return tuple(found)
+    return tuple(_Reached(Module("handler", handler)).nodes)
 
 
 @cache

@@ -50,12 +50,23 @@ def test_a_function_over_lambdas_limit_is_refused(tmp_path: Path, monkeypatch: p
     for half in (layer, folder):
         half.mkdir()
         (half / "weight").write_bytes(bytes(600))
-    function = build.PackagedFunction(logical_id="Heavy", directory=folder, layers=(layer,))
+    function = build.PackagedFunction(logical_id="Heavy", directory=folder, places=((None, layer),))
     monkeypatch.setattr(build, "UNZIPPED_LIMIT_BYTES", 1200)
     build.refuse_oversize([function])
     monkeypatch.setattr(build, "UNZIPPED_LIMIT_BYTES", 1199)
     with pytest.raises(build.BuildRefused, match="Heavy"):
         build.refuse_oversize([function])
+
+
+def test_of_layers_that_a_condition_chooses_from_the_heaviest_counts(tmp_path: Path) -> None:
+    for name in ("light", "heavy", "always", "function"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "light" / "weight").write_bytes(bytes(100))
+    (tmp_path / "heavy" / "weight").write_bytes(bytes(600))
+    (tmp_path / "always" / "weight").write_bytes(bytes(7))
+    places = ((tmp_path / "always",), (tmp_path / "light", tmp_path / "heavy"))
+    function = build.PackagedFunction(logical_id="Choosing", directory=tmp_path / "function", places=places)
+    assert build.weight(function) == 607
 
 
 def test_an_unchanged_build_is_kept_and_a_changed_one_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,10 @@ RUNNERS = {"execute", "fetch_one", "fetch_one_as", "fetch_one_holding", "fetch_a
 # `database` runs what the tables name; the migrations are files of the package.
 PASSED_ON = {
     "shared/inlet/database.py": {"statement", "lock", "further_lock"},
+    "shared/inlet/model_calls.py": {
+        "self._claim",
+        "self._outcome",
+    },  # made of constants when a family's table is imported
     "shared/inlet/upload_sessions/endings_table.py": {"lock"},
     "shared/inlet/schema_migrations_table.py": {"statements"},
 }
@@ -26,9 +30,11 @@ SPEAKERS = {
     "shared/inlet/database.py": {"psycopg"},
     "shared/inlet/deliverer.py": {"boto3", "botocore"},
     "shared/inlet/deployment_table.py": {"psycopg"},
-    "shared/inlet/image_jobs/generation/gemini.py": {"google", "httpx2"},
+    "shared/inlet/gemini.py": {"google", "httpx2"},
+    "shared/inlet/image_jobs/generation/gemini.py": {"google"},
     "shared/inlet/live.py": {"boto3", "botocore"},
     "shared/inlet/schema_migrations_table.py": {"psycopg"},
+    "shared/inlet/speaking_sessions/gemini_speech.py": {"google"},
     "shared/inlet/storage.py": {"boto3", "botocore"},
     "shared/inlet/webhooks.py": {"urllib3"},
     "shared/inlet/workflow.py": {"boto3", "botocore"},

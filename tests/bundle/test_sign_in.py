@@ -12,7 +12,7 @@ from local.stack import PROJECT
 from tests.bundle.translation import Variant, translated
 
 PARAMETERS = {"own": {}, "other": {"JwtIssuer": "https://issuer.test/", "JwtScope": "files", "OidcClientId": "pages"}}
-SIGNED_IN = 19  # routes of upload and speaking sessions, and of users
+SIGNED_IN = 20  # routes of upload and speaking sessions, and of users
 
 
 @cache

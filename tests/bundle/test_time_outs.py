@@ -13,6 +13,7 @@ from posthog import request as posthog
 from inlet import database, live, storage, workflow
 from inlet.image_jobs import retention_table
 from inlet.settings import settings
+from inlet.speaking_sessions import analyses_table
 from inlet.upload_sessions.rules import RULES
 from tests.bundle import source
 from tests.bundle.test_agreement import FUNCTIONS, SHARED_PROPERTIES, handler, variables
@@ -106,6 +107,7 @@ def test_every_dependency_is_found() -> None:
     assert found["ImageJobsProcessFunction"] == {"database", "workflow", "viewers"}
     assert found["OperationsSweepFunction"] == {"storage", "database", "workflow", "viewers"}
     assert found["ImageStagesGenerateFunction"] == {"storage", "database", "model", "viewers"}
+    assert found["RecordingStagesTranscribeFunction"] == {"storage", "database", "model", "viewers"}
     assert found["OperationsDeliverEventsFunction"] == {"database", "PostHog"}
 
 
@@ -118,9 +120,13 @@ def test_a_finalizer_ends_what_it_has_begun_and_writes_it_down() -> None:
     assert of_an_sdk_client(storage.looking()) + SPARE_SECONDS < RULES.finalize_reserve_seconds
 
 
-def test_nobody_writes_any_more_when_a_deleted_jobs_objects_are_looked_at_again() -> None:
-    longest = max(time_out(name) for name in FUNCTIONS if name.startswith("ImageStages"))
-    assert longest + of_the_database() < retention_table.STILL_WRITING_SECONDS
+def test_nobody_writes_any_more_when_a_deleted_ones_objects_are_looked_at_again() -> None:
+    for prefix, seconds in (
+        ("ImageStages", retention_table.STILL_WRITING_SECONDS),
+        ("RecordingStages", analyses_table.STILL_WRITING_SECONDS),
+    ):
+        longest = max(time_out(name) for name in FUNCTIONS if name.startswith(prefix))
+        assert longest + of_the_database() < seconds, prefix
     assert storage.PUT_SECONDS < retention_table.LATE_PUT_SECONDS
 
 

@@ -14,7 +14,7 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 
 from inlet import identifiers
 from inlet.errors import GenerationOverBudget, GenerationQueued
-from inlet.image_jobs import generations_table
+from inlet.image_jobs.generations_table import LEDGER, call_for
 from inlet.image_jobs.rows import Job
 from inlet.settings import settings
 from tests.support.crash import Functions
@@ -42,10 +42,10 @@ def plant(rows: Rows, networks: range, *, each: int) -> list[Job]:
 def claim(job: Job) -> str:
     """Claim a call, and say that it was answered, as the stage does."""
     try:
-        generations_table.claim(job)
+        LEDGER.claim(call_for(job))
     except (GenerationOverBudget, GenerationQueued) as error:
         return type(error).__name__
-    generations_table.generated(job)
+    LEDGER.answered(call_for(job))
     return "called"
 
 
@@ -76,6 +76,7 @@ def test_of_racing_calls_only_the_budget_is_claimed(database_url: str, budget_of
         parameters = {
             "id": job.upload_id,
             "attempt": 1,
+            "step": "generating",
             "claim": identifiers.new_uuid(),
             "max_timeouts": 2,
             "calls_at_once": 2,
@@ -84,7 +85,7 @@ def test_of_racing_calls_only_the_budget_is_claimed(database_url: str, budget_of
         }
         with psycopg.connect(database_url, autocommit=True) as connection:
             barrier.wait()
-            row = connection.execute(generations_table._CLAIM, parameters).fetchone()
+            row = connection.execute(LEDGER._claim, parameters).fetchone()
         return bool(row and row[0])
 
     with ThreadPoolExecutor(len(jobs)) as threads:
@@ -100,18 +101,18 @@ def test_half_of_the_budget_is_told_once(budget_of_fifty: Rows, caplog: pytest.L
 def test_one_sender_never_makes_all_others_wait(budget_of_fifty: Rows) -> None:
     greedy = plant(budget_of_fifty, range(1), each=5)
     for job in greedy[:2]:
-        generations_table.claim(job)
+        LEDGER.claim(call_for(job))
     assert claim(greedy[2]) == "GenerationQueued"
     (other,) = plant(budget_of_fifty, range(1, 2), each=1)
     assert claim(other) == "called"
-    generations_table.generated(greedy[0])
+    LEDGER.answered(call_for(greedy[0]))
     assert claim(greedy[2]) == "called"
 
 
 def test_a_call_that_died_holds_nobody_up_for_ever(budget_of_fifty: Rows) -> None:
     jobs = plant(budget_of_fifty, range(1), each=3)
     for job in jobs[:2]:
-        generations_table.claim(job)
+        LEDGER.claim(call_for(job))
     budget_of_fifty.execute("UPDATE generations SET updated_at = now() - interval '5 minutes'")
     assert claim(jobs[2]) == "called"
 

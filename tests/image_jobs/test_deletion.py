@@ -9,7 +9,8 @@ import psycopg
 import pytest
 
 from inlet.errors import StaleAttempt
-from inlet.image_jobs import generations_table, results_table
+from inlet.image_jobs import results_table
+from inlet.image_jobs.generations_table import LEDGER, call_for
 from inlet.image_jobs.rows import Job
 from tests.crashes.test_image_jobs import STAGES as EFFECTS
 from tests.image_jobs.test_races import at_once
@@ -170,7 +171,7 @@ def test_a_stage_that_refers_to_a_job_that_is_being_deleted_finds_it_gone(
 
     def refer() -> None:
         if stage == "generating":
-            generations_table.claim(job)
+            LEDGER.claim(call_for(job))
         else:
             results_table.store(job, full_key="f", content_type="image/png", width=1, height=1)
 

@@ -18,6 +18,7 @@ from google.genai import types
 from pydantic import ValidationError
 
 from inlet import errors
+from inlet import gemini as any_gemini
 from inlet.image_jobs import generation
 from inlet.image_jobs.generation import gemini, prompts
 from inlet.image_jobs.generation.picture import Generated
@@ -186,7 +187,7 @@ class TestMalformed:
     def test_an_answer_that_does_not_say_how_long_it_is_is_cut_off_at_the_bound(
         self, google: stand_in.GeminiStandIn, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gemini, "MOST_ANSWER_BYTES", 4 * 1024 * 1024)
+        monkeypatch.setattr(any_gemini, "MOST_ANSWER_BYTES", 4 * 1024 * 1024)
         google.script(stand_in.endless)
         with pytest.raises(errors.GenerationMalformed, match="larger than 4 MB"):
             generation.generate(INPUT)
@@ -238,7 +239,7 @@ class TestUnavailable:
     def test_a_connection_that_is_never_made_is_told_from_an_answer_that_never_comes(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(gemini, "CONNECT_SECONDS", 0.2)
+        monkeypatch.setattr(any_gemini, "CONNECT_SECONDS", 0.2)
         with socket.socket() as full:
             full.bind(("127.0.0.1", 0))
             full.listen(0)
@@ -349,7 +350,7 @@ class TestNothingOfTheLibrariesGetsOut:
         async def throw(*_: object) -> types.GenerateContentResponse:
             raise thrown
 
-        monkeypatch.setattr(gemini, "_ask", throw)
+        monkeypatch.setattr(any_gemini, "_ask", throw)
         with pytest.raises(errors.StageError) as ours:
             generation.generate(INPUT)
         assert type(ours.value).__name__.startswith("Generation")

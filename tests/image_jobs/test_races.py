@@ -117,7 +117,7 @@ def test_a_job_whose_engine_has_forgotten_it_goes_on_within_a_minute(world: Imag
     for name in STAGES[:reached]:
         assert world.task(name, job).error is None
     world.pass_time(11)
-    counts = world.functions.invoke("OperationsSweepFunction", {"only": "reconcile_jobs"}).payload
+    counts = world.functions.invoke("OperationsSweepFunction", {"only": ["reconcile_jobs"]}).payload
     assert (counts["started"], counts["failed"]) == (1, 0)
     assert world.wait(job.id) == "completed"
     assert world.bill(job.id) == {1: 1}

@@ -13,6 +13,7 @@ from tests.support.crash import Functions, Trap
 from tests.support.upload_sessions import pdf
 from tests.support.viewers import watch
 from tests.support.worlds import upload_sessions
+from tests.support.worlds.analyses import AnalysesWorld, speaker
 from tests.support.worlds.image_jobs import ImageJobsWorld, Reserved
 from tests.support.worlds.upload_sessions import UploadSessionsWorld
 
@@ -90,6 +91,45 @@ def test_a_stage_that_dies_around_its_push(jobs: ImageJobsWorld, connections: Co
         assert all(message["revision"] <= last["revision"] for message in told), death
         assert [message["state"] for message in told if message["revision"] == last["revision"]] in ([last], []), death
     jobs.assert_nothing_is_left_over()
+
+
+def test_a_stage_of_an_analysis_that_dies_around_its_push(
+    analyses_world: AnalysesWorld, connections: Connections
+) -> None:
+    world = analyses_world
+    push_to(world.functions, connections)
+
+    def watched() -> str:
+        session_id = world.planted()
+        watch(world.rows, f"speaking_session:{session_id}", session_id, user=speaker(session_id))
+        return session_id
+
+    clean = watched()
+    world.start(clean)
+    assert world.wait(clean) == "COMPLETED"
+    steps = [(message["state"]["stage"], message["state"]["progress"]) for message in connections.told(clean)]
+    assert steps == [
+        ("preparing", 10),
+        ("transcribing", 30),
+        ("transcribing", 60),
+        ("analysing", 80),
+        ("completing", 90),
+        ("complete", 100),
+    ]
+    deaths = [(task, trap) for task, _, run in world.functions.tasks for trap in around_pushes(run.effects)]
+    assert len(deaths) == 2 * len(steps)
+    for task, trap in deaths:
+        session_id = watched()
+        world.functions.arm(task, session_id, trap)
+        world.start(session_id)
+        assert world.wait(session_id) == "COMPLETED", (task, trap)
+        assert world.bill(session_id).total() == 2, (task, trap)
+        last = world.poll(session_id)
+        told = connections.told(session_id)
+        assert all(message["revision"] <= last["revision"] for message in told), (task, trap)
+        shown = [message["state"] for message in told if message["revision"] == last["revision"]]
+        assert [state["transcript"] for state in shown] in ([last["transcript"]], []), (task, trap)
+    world.assert_nothing_is_left_over()
 
 
 def test_a_push_whose_answer_is_lost_is_not_repeated(jobs: ImageJobsWorld, connections: Connections) -> None:

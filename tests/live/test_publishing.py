@@ -7,10 +7,11 @@ from unittest.mock import Mock
 
 import pytest
 
-from inlet import identifiers, live, live_table, workflow
+from inlet import identifiers, live, live_table
 from inlet.errors import UploadNotFound
 from inlet.image_jobs import jobs_table
 from inlet.settings import settings
+from inlet.workflow import Workflow
 from local_aws.ports import HOST, free_port
 from tests.support.connections_stand_in import Connections
 from tests.support.in_process import InProcess
@@ -32,7 +33,7 @@ FAIL = "ImageStagesFailFunction"
 def functions(pushing: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProcess]:
     """The functions in this process; what they start as a workflow is nobody's concern here."""
     monkeypatch.setenv("STATE_MACHINE_ARN", "arn:aws:states:us-east-1:123456789012:stateMachine:image")
-    monkeypatch.setattr(workflow, "start", lambda *_: None)
+    monkeypatch.setattr(Workflow, "start", lambda *_: None)
     settings.reload()
     yield InProcess()
     settings.reload()

@@ -120,7 +120,7 @@ def state(stack: LocalStack) -> Callable[[], dict[str, Any]]:
                 name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone() for (name,) in sorted(tables)
             }
         objects = stack.storage.list_objects_v2(Bucket=stack.bucket).get("Contents", [])
-        (machine,) = stack.template.state_machines
+        machine, _ = stack.template.state_machines
         engine = stack.engine.client()
         runs = engine.list_executions(stateMachineArn=machine.arn)["executions"]
         machines = engine.list_state_machines()["stateMachines"]
@@ -167,7 +167,7 @@ def test_a_page_of_another_origin_changes_no_object_and_starts_no_execution(
     s3 = f"{stack.environment['S3_ENDPOINT_URL']}/{stack.bucket}"
     told = stack.environment["STEP_FUNCTIONS_ENDPOINT_URL"]
     bare = "http://{0.hostname}:{0.port}".format(urlsplit(told))
-    (machine,) = stack.template.state_machines
+    machine, _ = stack.template.state_machines
     start = {"stateMachineArn": machine.arn, "name": "evil", "input": "{}"}
     for way in ("fetch", "json", "blob", "beacon", "form"):
         for engine in (f"{bare}/", f"{bare}/moto-api/reset", told):  # also where it came to know the address

@@ -17,11 +17,9 @@ FIXTURES = sorted((PROJECT / "events").glob("*.json"))
 
 
 @pytest.fixture(scope="module")
-def seeded(
-    open_stack: Callable[..., LocalStack],
-) -> Iterator[LocalStack]:
+def seeded(open_stack: Callable[..., LocalStack]) -> Iterator[LocalStack]:
     """A stack of its own: other tests count on a database that holds nothing of what the fixtures name."""
-    with open_stack() as stack:
+    with open_stack(ANALYSIS="local") as stack:
         seed(stack.database_url, stack.storage, stack.bucket)
         yield stack
 

@@ -18,6 +18,7 @@ from local.stack import PROJECT
 from tests.support.invocations import Context
 
 STATE_MACHINE = "arn:aws:states:eu-west-1:123456789012:stateMachine:inlet-dev-process-image"
+ANALYSES = "arn:aws:states:eu-west-1:123456789012:stateMachine:inlet-dev-analyse-recording"
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def dev(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("MIGRATIONS_DIRECTORY", str(PROJECT / "migrations"))
     monkeypatch.setenv("BUCKET", "inlet-dev")
     monkeypatch.setenv("STATE_MACHINE_ARN", STATE_MACHINE)
+    monkeypatch.setenv("ANALYSIS_STATE_MACHINE_ARN", ANALYSES)
     monkeypatch.setenv("STAGE", "dev")
     settings.reload()
     yield
@@ -84,6 +86,14 @@ def test_cloudformation_has_the_schema_brought_up_to_date(dev: None, handler: An
     updated = call(handler, told, "Update", PhysicalResourceId=created["PhysicalResourceId"])
     assert updated["Status"] == "SUCCESS"
     assert updated["PhysicalResourceId"] == created["PhysicalResourceId"], "else CloudFormation deletes the former"
+
+
+def test_the_database_knows_whose_it_is_and_both_state_machines(
+    dev: None, handler: Any, told: Any, database: psycopg.Connection[Any]
+) -> None:
+    call(handler, told, "Create")
+    row = database.execute("SELECT stage, bucket, state_machines FROM deployment").fetchone()
+    assert row == ("dev", "inlet-dev", [STATE_MACHINE, ANALYSES])
 
 
 def test_what_fails_is_told_without_what_is_secret(

@@ -36,6 +36,9 @@ def handler(
     monkeypatch.setenv("MIGRATIONS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("BUCKET", "inlet-dev")
     monkeypatch.setenv("STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:inlet-dev")
+    monkeypatch.setenv(
+        "ANALYSIS_STATE_MACHINE_ARN", "arn:aws:states:eu-west-1:123456789012:stateMachine:inlet-dev-analyse"
+    )
     settings.reload()
     yield load_handler("operations/migrate")
     settings.reload()

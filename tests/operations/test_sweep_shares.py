@@ -10,6 +10,7 @@ import pytest
 from inlet import deadline, storage, workflow
 from inlet.errors import WorkflowUnavailable
 from inlet.settings import settings
+from inlet.workflow import Workflow
 from tests.support.invocations import Context
 from tests.support.stacks import Rows
 
@@ -144,7 +145,7 @@ def test_after_the_state_machine_was_replaced_nothing_starts_beside_what_runs(
     monkeypatch.setattr(
         workflow, "status", lambda execution: "RUNNING" if execution.endswith(":yesterday:u1-1") else None
     )
-    monkeypatch.setattr(workflow, "start", lambda upload_id, attempt: started.append(f"{upload_id}-{attempt}"))
+    monkeypatch.setattr(Workflow, "start", lambda _, upload_id, attempt: started.append(f"{upload_id}-{attempt}"))
     assert sweep.lambda_handler({}, Context())["started"] == 1
     assert started == ["u2-1"]
     rows = world_rows.execute("SELECT workflow_run_id FROM uploads ORDER BY id").fetchall()

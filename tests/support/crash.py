@@ -29,6 +29,9 @@ from local_aws.template import Template
 if TYPE_CHECKING:
     from io import BufferedRWPair
 
+ASKING = ("ImageStagesGenerateFunction", "RecordingStagesTranscribeFunction", "RecordingStagesAnalyseFunction")
+"""The functions that ask a model."""
+
 
 @dataclass(frozen=True)
 class Trap:
@@ -116,7 +119,7 @@ class Functions:
     def task(self, name: str, event: Any) -> Outcome:
         """Run a function for the workflow engine, into the trap that was armed for it."""
         with self._lock:
-            traps = self._armed.get((name, event.get("uploadId")))
+            traps = self._armed.get((name, subject_of(event)))
             trap = traps.pop(0) if traps else None
         if trap and trap.mode == "hold":
             with self.held(name, event, trap.point) as held:
@@ -125,21 +128,24 @@ class Functions:
                 run = held.release()
         else:
             run = self.invoke(name, event, trap)
-        self.tasks.append((name, event.get("uploadId"), run))
+        self.tasks.append((name, subject_of(event), run))
         return Outcome(function=name, request_id="", seconds=0, payload=run.payload, error=run.error)
 
-    def arm(self, name: str, upload_id: str, *traps: Trap) -> None:
-        """Set traps for the next tasks of this function for this upload, one each."""
-        self._armed[name, upload_id] = list(traps)
+    def arm(self, name: str, subject_id: str, *traps: Trap) -> None:
+        """Set traps for the next tasks of this function for this upload or recording, one each."""
+        self._armed[name, subject_id] = list(traps)
 
-    def script_model(self, upload_id: str, *outcomes: str) -> None:
-        """What the model does, call by call, for this upload: `paints`, or raises an error by name. Then it paints."""
-        self._model[upload_id] = list(outcomes)
+    def script_model(self, subject_id: str, *outcomes: str) -> None:
+        """What the models do, call by call, for one row: they answer (`answers`), or raise an error by name.
 
-    def bill(self) -> list[tuple[str, int]]:
-        """Every paid model call: upload and attempt."""
-        lines = self._bill.read_text().split("\n") if self._bill.exists() else []
-        return [(line.split()[0], int(line.split()[1])) for line in lines if line]
+        Then they answer.
+        """
+        self._model[subject_id] = list(outcomes)
+
+    def bill(self) -> list[tuple[str, int, str]]:
+        """Every paid model call: the row's id, the attempt, and the function that made it."""
+        lines = self._bill.read_text().splitlines() if self._bill.exists() else []
+        return [(subject_id, int(attempt), name) for subject_id, attempt, name in map(str.split, lines)]
 
     @contextmanager
     def _connected(self, name: str, event: Any, trap: Trap | None) -> Iterator["BufferedRWPair"]:
@@ -160,8 +166,13 @@ class Functions:
 
     def _next_model(self, name: str, event: Any) -> str:
         with self._lock:
-            script = self._model.get(event.get("uploadId", "")) if name == "ImageStagesGenerateFunction" else None
-            return script.pop(0) if script else "paints"
+            script = self._model.get(subject_of(event)) if name in ASKING else None
+            return script.pop(0) if script else "answers"
+
+
+def subject_of(event: Any) -> str:
+    """Return the id of the row that a task works on; none of another event."""
+    return str(event.get("uploadId") or event.get("sessionId") or "")
 
 
 def _run(line: bytes) -> Run:
@@ -196,7 +207,7 @@ def serving(directory: Path, environment: Mapping[str, str]) -> Iterator[tuple[P
             log=log,
         )
         try:
-            child.wait_until(address.exists, seconds=30)
+            child.wait_until(address.exists, seconds=120)
             yield address, log
         finally:
             child.stop()

@@ -1,8 +1,8 @@
 """Runs functions in forked children that may be killed, held or cut off at any of their effects (see crash.py).
 
 Every handler is imported once. A child is a fork of this process and, like a Lambda's sandbox, runs one invocation at a
-time and the next one too, unless it was killed; a new one is forked when all are at work. The image model is replaced
-at its port: it notes that it was paid, and by which attempt.
+time and the next one too, unless it was killed; a new one is forked when all are at work. The models are replaced at
+their ports: they note that they were paid, and by which attempt.
 """
 
 import gc
@@ -26,7 +26,10 @@ from inlet import database, errors, imaging, live, storage, workflow
 from inlet.image_jobs import generation
 from inlet.image_jobs.generation.picture import Generated
 from inlet.settings import settings
+from inlet.speaking_sessions import gemini_speech
+from inlet.speaking_sessions.speech.words import Word
 from tests.support import photographs
+from tests.support.crash import subject_of
 from tests.support.effects import READ, watched
 from tests.support.handlers import load
 from tests.support.invocations import Context
@@ -134,36 +137,57 @@ def trapped() -> Iterator[None]:
 
         return around("webhook", lambda: post(manager, method, url, **named), lose)
 
-    def watched_generate(picture: bytes) -> Any:
+    def model(answer: Callable[[], Any]) -> Callable[..., Any]:
         def lose() -> NoReturn:
             raise errors.GenerationTimedOut
 
-        return around("model", lambda: generate(Invocation.current.order), lose)
+        return lambda *_: around("model", lambda: ask(Invocation.current.order, answer), lose)
 
     with (
         watched(around),
         patch.object(requests.Session, "send", watched_send),
         patch.object(urllib3.PoolManager, "request", watched_post),
-        patch.object(generation, "generate", watched_generate),
+        patch.object(generation, "generate", model(picture)),
+        patch.object(gemini_speech, "transcribe", model(words)),
+        patch.object(gemini_speech, "remark", model(remarks)),
     ):
         yield
 
 
-def generate(order: dict[str, Any]) -> Any:
-    """The model: a picture like no other, and a line in the bill."""
-    if order["model"] != "paints":
+def ask(order: dict[str, Any], answer: Callable[[], Any]) -> Any:
+    """A model: what it is scripted to do, and a line in the bill."""
+    if order["model"] != "answers":
         if order["model"] in ("GenerationTimedOut", "GenerationMalformed"):
             bill(order)
         raise getattr(errors, order["model"])
-    picture = photographs.saved(Image.frombytes("RGB", (16, 16), os.urandom(768)), "PNG")
+    answered = answer()
     bill(order)
-    return Generated(picture, "image/png")
+    return answered
+
+
+def picture() -> Generated:
+    """A picture like no other."""
+    return Generated(photographs.saved(Image.frombytes("RGB", (16, 16), os.urandom(768)), "PNG"), "image/png")
+
+
+def words() -> list[Word]:
+    """As many as are enough for remarks."""
+    return [Word(f"word{number}", number / 60, (number + 1) / 60) for number in range(60)]
+
+
+def remarks() -> list[gemini_speech.Remark]:
+    """One, about the fourth word."""
+    return [
+        gemini_speech.Remark(
+            category="structure", severity="low", message="Good.", suggestion="Go on.", quote="word3 word4"
+        )
+    ]
 
 
 def bill(order: dict[str, Any]) -> None:
     """Note one paid call; a short append is atomic."""
     with Path(order["bill"]).open("a") as lines:
-        lines.write(f"{order['event']['uploadId']} {order['event']['attempt']}\n")
+        lines.write(f"{subject_of(order['event'])} {order['event']['attempt']} {order['function']}\n")
 
 
 class Server:
@@ -228,7 +252,7 @@ def warm_up() -> None:
     with suppress(errors.InletError):
         storage.head("nothing")
     with suppress(errors.InletError):
-        workflow.status(workflow.execution_arn("nothing", 1))
+        workflow.status(workflow.PROCESS_IMAGE.execution_arn("nothing", 1))
     clients: list[Any] = [storage.client(), workflow.client()]
     for client in clients:
         client._endpoint.http_session.close()

@@ -50,6 +50,12 @@ class Asked:
         return str(self._blob.get("mimeType") or self._blob["mime_type"])
 
     @property
+    def audio(self) -> tuple[str, str]:
+        """The address and the type of the recording that is to be heard."""
+        found = next(found for part in self.parts if (found := part.get("fileData") or part.get("file_data")))
+        return found.get("fileUri") or found["file_uri"], found.get("mimeType") or found["mime_type"]
+
+    @property
     def _blob(self) -> dict[str, str]:
         return next(found for part in self.parts if (found := part.get("inlineData") or part.get("inline_data")))
 
@@ -67,6 +73,18 @@ def blob(content: bytes, mime_type: str = "image/png", **more: object) -> dict[s
 def candidate(parts: list[dict[str, Any]] | None, finish_reason: str = "STOP") -> dict[str, Any]:
     content = {} if parts is None else {"content": {"role": "model", "parts": parts}}
     return {"candidates": [{**content, "finishReason": finish_reason, "index": 0}]}
+
+
+def transcription(*words: tuple[str, str | None, str | None]) -> Answer:
+    """What the transcription model heard: each word with its beginning and end, as `0.1s`, or without."""
+    told = [{"word": word, **({"startOffset": start, "endOffset": end} if start else {})} for word, start, end in words]
+    text = " ".join(word for word, _, _ in words)
+    return reply(candidate([{"audioTranscription": {"text": text, "words": told}}]))
+
+
+def remarks(*told: dict[str, Any]) -> Answer:
+    """What a model that was asked for JSON says of a transcript."""
+    return reply(candidate([{"text": json.dumps({"remarks": told})}]))
 
 
 def blocked_prompt(reason: str = "PROHIBITED_CONTENT") -> Answer:

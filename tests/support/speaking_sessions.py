@@ -70,3 +70,9 @@ def as_user(stack: LocalStack, function: str, method: str, path: str, sub: str, 
     assert outcome.error is None, outcome.error
     answer: dict[str, Any] = outcome.payload
     return answer
+
+
+def change(rows: Rows, session_id: str, **columns: Any) -> None:
+    """Put the recording into a state."""
+    for name, value in columns.items():
+        rows.execute(f"UPDATE speaking_sessions SET {name} = %s WHERE id = %s".encode(), [value, session_id])

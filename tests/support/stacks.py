@@ -30,7 +30,7 @@ _numbers = itertools.count(1)
 
 def new_stack(directory: Path, settings: dict[str, str]) -> LocalStack:
     """Return a stack on free ports, under a name of its own: the engine's state is shared within a process."""
-    defaults = {"PORT": "0", "SCHEDULE_SECONDS": "0"}
+    defaults = {"PORT": "0", "SCHEDULE_SECONDS": "0", "ANALYSIS": "off"}  # a recording takes a processor for a while
     return LocalStack(directory, defaults | settings, stack_name=f"test-{next(_numbers)}", durable=False)
 
 

@@ -19,6 +19,7 @@ from inlet import storage, workflow
 from inlet.database import StatementFailed
 from inlet.errors import DatabaseUnavailable, ObjectExists, ObjectMissing, StorageUnavailable, WorkflowUnavailable
 from inlet.settings import settings
+from inlet.workflow import PROCESS_IMAGE
 
 LOST = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 PSYCOPG = {
@@ -42,8 +43,8 @@ STORAGE_CALLS: dict[str, Callable[[], Any]] = {
     "presign_get": lambda: storage.presign_get("k"),
 }
 WORKFLOW_CALLS: dict[str, Callable[[], Any]] = {
-    "start": lambda: workflow.start("u", 1),
-    "status": lambda: workflow.status(workflow.execution_arn("u", 1)),
+    "start": lambda: PROCESS_IMAGE.start("u", 1),
+    "status": lambda: workflow.status(PROCESS_IMAGE.execution_arn("u", 1)),
 }
 
 
@@ -220,9 +221,9 @@ def test_a_workflow_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(workflow, "client", lambda: Broken(refusal(code, 400, "StartExecution")))
 
     refuse("ExecutionAlreadyExists")
-    workflow.start("u", 1)
+    PROCESS_IMAGE.start("u", 1)
     refuse("ExecutionDoesNotExist")
-    assert workflow.status(workflow.execution_arn("u", 1)) is None
+    assert workflow.status(PROCESS_IMAGE.execution_arn("u", 1)) is None
     for code in ("StateMachineDoesNotExist", "ThrottlingException", "AccessDeniedException"):
         refuse(code)
         for call in WORKFLOW_CALLS.values():
@@ -231,4 +232,4 @@ def test_a_workflow_that_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_execution_s_arn_is_built_from_the_row() -> None:
-    assert workflow.execution_arn("u", 2) == "arn:aws:states:us-east-1:123456789012:execution:image:u-2"
+    assert PROCESS_IMAGE.execution_arn("u", 2) == "arn:aws:states:us-east-1:123456789012:execution:image:u-2"

@@ -18,7 +18,9 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     settings.reload()
 
 
-@pytest.mark.parametrize("name", ["DATABASE_URL", "BUCKET", "STATE_MACHINE_ARN", "GEMINI_API_KEY"])
+@pytest.mark.parametrize(
+    "name", ["DATABASE_URL", "BUCKET", "STATE_MACHINE_ARN", "ANALYSIS_STATE_MACHINE_ARN", "GEMINI_API_KEY"]
+)
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_setting_is_named_when_it_is_asked_for(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str | None

@@ -1,5 +1,6 @@
 """What the tests of a user as a whole share: a world of both families, and somebody who has all there is."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -101,12 +102,24 @@ class UsersWorld(UploadSessionsWorld):
         )
         assert self.functions.invoke("SpeakingSessionsCompleteFunction", done).status == 200
         self.rows.execute(
-            "INSERT INTO transcripts (session_id, text, language, segments) VALUES (%s, %s, 'en', '[]')",
+            "INSERT INTO transcripts (session_id, text, language, engine, segments)"
+            " VALUES (%s, %s, 'en', 'local', '[]')",
             (announced["id"], f"What {user} said of {topic}"),
         )
         self.rows.execute(
-            "INSERT INTO insights (session_id, category, severity, message) VALUES (%s, 'pace', 'low', %s)",
+            "INSERT INTO insights (session_id, category, severity, message, start_secs)"
+            " VALUES (%s, 'pace', 'low', %s, 17.25)",
             (announced["id"], f"A remark for {user}"),
+        )
+        self.rows.execute(
+            "INSERT INTO speech_calls (session_id, attempt, step, claim, state)"
+            " VALUES (%s, 1, 'transcribing', gen_random_uuid(), 'generated')",
+            (announced["id"],),
+        )
+        self.rows.execute(
+            "UPDATE speaking_sessions SET status = 'FAILED', stage = 'failed', progress = 90, attempt = 1,"
+            " error_message = %s, metrics = %s WHERE id = %s",
+            ("No luck", json.dumps({"words": 4711}), announced["id"]),
         )
         session_id: str = announced["id"]
         return session_id

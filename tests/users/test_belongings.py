@@ -58,4 +58,4 @@ def shown(value: Any) -> str:
     """Return a column's value as JSON has it."""
     if hasattr(value, "isoformat"):
         return str(value.isoformat(timespec="milliseconds")).partition("+")[0]
-    return json.dumps(value if isinstance(value, str | int | float | list | None) else str(value)).strip('"')
+    return json.dumps(value if isinstance(value, str | int | float | list | dict | None) else str(value)).strip('"')

@@ -424,6 +424,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/sessions/{id}/analyse": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Analyse a speaking session again
+         * @description Only one whose analysis failed, three times in all, unless the recording itself was refused; none where recordings are not analysed at all. Read the session to follow it.
+         */
+        post: operations["analyse_speaking_session"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/sessions/{id}/complete": {
         parameters: {
             query?: never;
@@ -1214,6 +1234,8 @@ export interface components {
              */
             ok: true;
         };
+        /** @enum {string} */
+        AnalysisStage: "preparing" | "transcribing" | "analysing" | "completing" | "complete" | "failed";
         /**
          * RecordingListed
          * @description A session in a list. Every change raises `revision`; without `deletesAt` it is kept until its user deletes it.
@@ -1222,6 +1244,9 @@ export interface components {
             /** Id */
             id: string;
             status: components["schemas"]["RecordingStatus"];
+            stage: components["schemas"]["AnalysisStage"] | null;
+            /** Progress */
+            progress: number;
             /** Revision */
             revision: number;
             /** Durationsecs */
@@ -1236,6 +1261,8 @@ export interface components {
             updatedAt: string;
             /** Deletesat */
             deletesAt?: string;
+            /** Errormessage */
+            errorMessage?: string;
         };
         /**
          * RecordingPage
@@ -1250,6 +1277,20 @@ export interface components {
             page: number;
             /** Limit */
             limit: number;
+        };
+        /**
+         * Fillers
+         * @description How often a silence was filled, in all and by word. `per100Words` is null where words are too few.
+         */
+        Fillers: {
+            /** Count */
+            count: number;
+            /** Per100Words */
+            per100Words: number | null;
+            /** Byword */
+            byWord: {
+                [key: string]: number;
+            };
         };
         /**
          * Insight
@@ -1269,8 +1310,53 @@ export interface components {
             message: string;
             /** Suggestion */
             suggestion: string | null;
+            /** Startsecs */
+            startSecs?: number;
             /** Createdat */
             createdAt: string;
+        };
+        /**
+         * Metrics
+         * @description The numbers of a recording. Those of its words are null where there is no transcript, rates where it is short.
+         *
+         *     `wordsPerMinute` counts the whole time from the first word to the last, `articulationRate` the time spent speaking.
+         *     `vocabulary` is the share of different words. `repeatedWords` counts words said twice in a row.
+         */
+        Metrics: {
+            /** Totalsecs */
+            totalSecs: number;
+            /** Speakingsecs */
+            speakingSecs: number;
+            /** Longestrunsecs */
+            longestRunSecs: number;
+            pauses: components["schemas"]["Pauses"];
+            /** Loudnessdb */
+            loudnessDb: number | null;
+            /** Clippedshare */
+            clippedShare: number;
+            /** Words */
+            words: number | null;
+            /** Wordsperminute */
+            wordsPerMinute: number | null;
+            /** Articulationrate */
+            articulationRate: number | null;
+            /** Vocabulary */
+            vocabulary: number | null;
+            /** Repeatedwords */
+            repeatedWords: number | null;
+            fillers: components["schemas"]["Fillers"] | null;
+        };
+        /**
+         * Pauses
+         * @description Silences of half a second and more between the first word and the last, those of two seconds, and the longest.
+         */
+        Pauses: {
+            /** Count */
+            count: number;
+            /** Longcount */
+            longCount: number;
+            /** Longestsecs */
+            longestSecs: number;
         };
         /**
          * RecordingDetail
@@ -1280,6 +1366,9 @@ export interface components {
             /** Id */
             id: string;
             status: components["schemas"]["RecordingStatus"];
+            stage: components["schemas"]["AnalysisStage"] | null;
+            /** Progress */
+            progress: number;
             /** Revision */
             revision: number;
             /** Durationsecs */
@@ -1294,7 +1383,10 @@ export interface components {
             updatedAt: string;
             /** Deletesat */
             deletesAt?: string;
+            /** Errormessage */
+            errorMessage?: string;
             transcript: components["schemas"]["Transcript"] | null;
+            metrics: components["schemas"]["Metrics"] | null;
             /** Insights */
             insights: components["schemas"]["Insight"][];
             /** Audiourl */
@@ -1304,13 +1396,15 @@ export interface components {
         };
         /**
          * Transcript
-         * @description The words of a recording.
+         * @description The words of a recording, and who heard them: `local` is rough, made on the machine itself.
          */
         Transcript: {
             /** Text */
             text: string;
             /** Language */
             language: string | null;
+            /** Engine */
+            engine: string;
             /** Segments */
             segments: components["schemas"]["TranscriptSegment"][];
             /** Createdat */
@@ -1321,6 +1415,20 @@ export interface components {
          * @description A stretch of a transcript, in seconds from the recording's start.
          */
         TranscriptSegment: {
+            /** Startsecs */
+            startSecs: number;
+            /** Endsecs */
+            endSecs: number;
+            /** Text */
+            text: string;
+            /** Words */
+            words?: components["schemas"]["TranscriptWord"][];
+        };
+        /**
+         * TranscriptWord
+         * @description A word and when it is spoken.
+         */
+        TranscriptWord: {
             /** Startsecs */
             startSecs: number;
             /** Endsecs */
@@ -1424,6 +1532,9 @@ export interface components {
             /** Id */
             id: string;
             status: components["schemas"]["RecordingStatus"];
+            stage: components["schemas"]["AnalysisStage"] | null;
+            /** Progress */
+            progress: number;
             /** Revision */
             revision: number;
             /** Durationsecs */
@@ -1438,11 +1549,14 @@ export interface components {
             updatedAt: string;
             /** Deletesat */
             deletesAt?: string;
+            /** Errormessage */
+            errorMessage?: string;
             /** Contenttype */
             contentType: string;
             /** Size */
             size: number;
             transcript: components["schemas"]["Transcript"] | null;
+            metrics: components["schemas"]["Metrics"] | null;
             /** Insights */
             insights: components["schemas"]["Insight"][];
             /** Audiourl */
@@ -3908,6 +4022,112 @@ export interface operations {
             };
             /** @description `BAD_REQUEST` */
             415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `INTERNAL_ERROR` */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAVAILABLE` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+        };
+    };
+    analyse_speaking_session: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A request with the same key, caller and body replays the first answer, for 24 hours. Use a UUID. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Success */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RecordingReceived"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `UNAUTHORIZED` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `USER_NOT_FOUND`, `SESSION_NOT_FOUND` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_IN_PROGRESS`, `ALREADY_PROCESSING`, `NOT_RETRYABLE` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `BAD_REQUEST` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Error"];
+                };
+            };
+            /** @description `IDEMPOTENCY_MISMATCH` */
+            422: {
                 headers: {
                     [name: string]: unknown;
                 };

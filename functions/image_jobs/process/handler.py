@@ -4,7 +4,7 @@ The row is committed first, with an execution name built only from it. If the fu
 sweeper starts the job; after it, nothing is lost. If Step Functions refuses, the job can be started again at once.
 """
 
-from inlet import api, authentication, request_body, workflow
+from inlet import api, authentication, request_body
 from inlet.answers import Family
 from inlet.errors import (
     AlreadyProcessing,
@@ -18,6 +18,7 @@ from inlet.errors import (
 from inlet.image_jobs import state, uploads_table
 from inlet.image_jobs.messages import ProcessRequest, StartedJob
 from inlet.image_jobs.rows import Upload
+from inlet.workflow import PROCESS_IMAGE
 
 app = api.Resolver(Family.IMAGE_JOBS, publish=state.publish)
 
@@ -52,12 +53,12 @@ def process_upload(request: ProcessRequest) -> StartedJob:
     """
     upload = _upload_of(app.event, request.upload_id)
     attempt = upload.next_attempt()
-    workflow_run_id = workflow.execution_arn(upload.id, attempt)
+    workflow_run_id = PROCESS_IMAGE.execution_arn(upload.id, attempt)
     if not uploads_table.start(upload, attempt, workflow_run_id):
         uploads_table.get(upload.id)  # unless it was deleted meanwhile
         raise AlreadyProcessing(status="processing")
     try:
-        workflow.start(upload.id, attempt)
+        PROCESS_IMAGE.start(upload.id, attempt)
     except WorkflowUnavailable as error:
         uploads_table.release(upload.id, attempt)
         raise WorkflowFailed from error

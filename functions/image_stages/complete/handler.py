@@ -1,7 +1,7 @@
 """Stage 5, complete (100 %): make the result visible to its owner."""
 
 from inlet import deliverer
-from inlet.image_jobs import jobs_table, state
+from inlet.image_jobs import jobs_table
 from inlet.image_jobs.rows import Job
 from inlet.image_jobs.stage import task
 
@@ -9,7 +9,6 @@ from inlet.image_jobs.stage import task
 def complete(job: Job) -> None:
     """Complete the job. The sweeper deletes what lay between the stages."""
     jobs_table.complete(job)
-    state.publish()
     deliverer.wake()
 
 

@@ -10,6 +10,7 @@ It waits for a minute or more and decodes nothing, so that it can wait in little
 from inlet import keys, storage
 from inlet.errors import GenerationTimedOut, GenerationUnavailable
 from inlet.image_jobs import generation, generations_table, jobs_table
+from inlet.image_jobs.generations_table import LEDGER
 from inlet.image_jobs.rows import GENERATED_PROGRESS, Job
 from inlet.image_jobs.stage import task
 
@@ -19,17 +20,18 @@ def generate(job: Job) -> None:
     if job.full_key is None and not storage.exists(keys.generated(job.upload_id)):
         generation.require_configured()
         picture = storage.read(keys.model_input(job.upload_id))
-        generations_table.claim(job)
+        call = generations_table.call_for(job)
+        LEDGER.claim(call)
         try:
             generated = generation.generate(picture)
         except GenerationUnavailable:
-            generations_table.refused(job)
+            LEDGER.refused(call)
             raise
         except GenerationTimedOut:
-            generations_table.timed_out(job)
+            LEDGER.timed_out(call)
             raise
         storage.put_once(keys.generated(job.upload_id), generated.content, generated.content_type)
-        generations_table.generated(job)
+        LEDGER.answered(call)
     jobs_table.advance(job, GENERATED_PROGRESS)
 
 

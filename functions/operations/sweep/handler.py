@@ -1,6 +1,6 @@
 """Every five minutes: finish what was left half-way. Idempotent, and two sweepers at once do no harm.
 
-Every minute, with `{"only": "reconcile_jobs"}`: the one step that people wait for.
+Every minute, with `{"only": ["reconcile_jobs", …]}`: the steps that people wait for.
 
 Each step has its share of the time, so a backlog of one starves no other, and what it leaves comes with a later run. A
 step that fails keeps none from its work, and fails the run in the end: the alarm sees a run that failed, and no log.
@@ -8,6 +8,7 @@ step that fails keeps none from its work, and fails the run in the end: the alar
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -28,12 +29,15 @@ from inlet import (
 )
 from inlet.deadline import Deadline
 from inlet.errors import InletError, StorageUnavailable, WorkflowUnavailable
+from inlet.executions import Silent
 from inlet.image_jobs import jobs_table, retention_table, uploads_table
-from inlet.image_jobs.jobs_table import SilentJob
 from inlet.image_jobs.rows import PROCESSING_FAILED
 from inlet.logs import logger
-from inlet.speaking_sessions import speaking_sessions_table, users_table
+from inlet.settings import settings
+from inlet.speaking_sessions import analyses_table, speaking_sessions_table, users_table
+from inlet.speaking_sessions.rows import ANALYSIS_FAILED
 from inlet.upload_sessions import cleanup, endings_table
+from inlet.workflow import ANALYSE_RECORDING, PROCESS_IMAGE, Workflow
 
 BATCH = 100
 RESERVE_SECONDS = 30
@@ -56,7 +60,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     deadline = Deadline.of(context, reserve_seconds=RESERVE_SECONDS)
     counts: Counts = Counter(dict.fromkeys(COUNTED, 0))
     failed = []
-    steps = [step for step in STEPS if event.get("only", step.__name__) == step.__name__]
+    steps = [step for step in STEPS if step.__name__ in event.get("only", [step.__name__])]
     for number, step in enumerate(steps):
         try:
             step(counts, deadline.share(len(steps) - number))
@@ -72,15 +76,64 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
     return counts
 
 
-def reconcile_jobs(counts: Counts, deadline: Deadline) -> None:
-    """Start jobs that were never started, and fail those whose execution is dead. One that runs or waits is left alone.
+@dataclass(frozen=True)
+class Reconciled:
+    """A workflow's rows: which have been silent, which moved to another state machine, which have failed."""
 
-    Begins anywhere in their order: when they are many, or time is short, no job is always the last.
-    """
+    workflow: Workflow
+    silent: Callable[[str, str | None, int], list[Silent]]
+    moved: Callable[[Silent, str], None]
+    fail: Callable[[str, int, str], bool]
+    words: str
+    anywhere: Callable[[], str]
+    first: str
+
+    def rows(self) -> Iterator[Silent]:
+        """Yield the silent rows in the order of their ids, round from anywhere."""
+        beginning = self.anywhere()
+        for after, until in ((beginning, None), (self.first, beginning)):
+            while batch := self.silent(after, until, BATCH):
+                yield from batch
+                after = batch[-1].subject_id
+
+    def reconcile(self, row: Silent, counts: Counts) -> None:
+        """Ask the execution that the row names: a state machine may have been replaced while its executions run."""
+        expected = self.workflow.execution_arn(row.subject_id, row.attempt)
+        status = workflow.status(row.execution or expected)
+        if status is None:
+            self.workflow.start(row.subject_id, row.attempt)
+            counts["started"] += 1
+            if row.execution != expected:
+                self.moved(row, expected)
+        elif status in _DEAD:
+            counts["failed"] += self.fail(row.subject_id, row.attempt, self.words)
+
+
+IMAGE_JOBS = Reconciled(
+    PROCESS_IMAGE,
+    jobs_table.silent,
+    jobs_table.moved,
+    jobs_table.fail,
+    PROCESSING_FAILED,
+    anywhere=identifiers.new_upload_id,
+    first="",
+)
+ANALYSES = Reconciled(
+    ANALYSE_RECORDING,
+    analyses_table.silent,
+    analyses_table.moved,
+    analyses_table.fail,
+    ANALYSIS_FAILED,
+    anywhere=identifiers.new_uuid,
+    first="00000000-0000-0000-0000-000000000000",
+)
+
+
+def _reconcile(reconciled: Reconciled, counts: Counts, deadline: Deadline) -> None:
     failure = None
-    for job in islice(_silent(), MOST_ASKED):
+    for row in islice(reconciled.rows(), MOST_ASKED):
         try:
-            _reconcile(job, counts)
+            reconciled.reconcile(row, counts)
         except WorkflowUnavailable as error:
             failure = error
         if deadline.passed:
@@ -89,26 +142,18 @@ def reconcile_jobs(counts: Counts, deadline: Deadline) -> None:
         raise failure
 
 
-def _silent() -> Iterator[SilentJob]:
-    """Yield the silent jobs in the order of their ids, round from anywhere."""
-    beginning = identifiers.new_upload_id()
-    for after, until in ((beginning, None), ("", beginning)):
-        while batch := jobs_table.silent(after, until, BATCH):
-            yield from batch
-            after = batch[-1].upload_id
+def reconcile_jobs(counts: Counts, deadline: Deadline) -> None:
+    """Start jobs that were never started, and fail those whose execution is dead. One that runs or waits is left alone.
+
+    Begins anywhere in their order: when they are many, or time is short, no job is always the last.
+    """
+    _reconcile(IMAGE_JOBS, counts, deadline)
 
 
-def _reconcile(job: SilentJob, counts: Counts) -> None:
-    """Ask the execution that the row names: a state machine may have been replaced while its executions still run."""
-    expected = workflow.execution_arn(job.upload_id, job.attempt)
-    status = workflow.status(job.workflow_run_id or expected)
-    if status is None:
-        workflow.start(job.upload_id, job.attempt)
-        counts["started"] += 1
-        if job.workflow_run_id != expected:
-            jobs_table.moved(job, expected)
-    elif status in _DEAD:
-        counts["failed"] += jobs_table.fail(job.upload_id, job.attempt, PROCESSING_FAILED)
+def reconcile_analyses(counts: Counts, deadline: Deadline) -> None:
+    """Do the same for recordings."""
+    if settings.analysis != "off":
+        _reconcile(ANALYSES, counts, deadline)
 
 
 def expire_sessions(counts: Counts, deadline: Deadline) -> None:
@@ -160,6 +205,7 @@ def _emptying(name: str, work: Callable[[int], int]) -> Callable[[Counts, Deadli
 
 STEPS = (
     reconcile_jobs,
+    reconcile_analyses,
     _emptying("unconfirmed", uploads_table.drop_unconfirmed),
     _emptying("overdue", retention_table.delete_overdue),
     _emptying("unrecorded", speaking_sessions_table.drop_abandoned),

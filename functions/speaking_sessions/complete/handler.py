@@ -4,7 +4,7 @@ from inlet import api, authentication, deletions, identifiers, storage
 from inlet.answers import Family
 from inlet.errors import OF_A_SPEAKING_SESSION, InvalidRecording, NotUploaded, ObjectMissing
 from inlet.sniffing import HEAD_BYTES
-from inlet.speaking_sessions import messages, speaking_sessions_table, state
+from inlet.speaking_sessions import analysis, messages, speaking_sessions_table, state
 from inlet.speaking_sessions.messages import RecordingReceived
 from inlet.speaking_sessions.rows import SpeakingSession
 
@@ -40,7 +40,9 @@ def complete_speaking_session(id: str) -> RecordingReceived:
     except InvalidRecording:
         deletions.attempt([speaking_sessions_table.delete(user, session.id)])
         raise
-    return messages.received(speaking_sessions_table.uploaded(user, session.id, content_type))
+    session = speaking_sessions_table.uploaded(user, session.id, content_type, analysis.execution(session.id))
+    analysis.begin(session)
+    return messages.received(session)
 
 
 lambda_handler = app.lambda_handler

@@ -35,7 +35,7 @@ from inlet.errors import (
 )
 from inlet.limits import Limit
 from inlet.settings import settings
-from inlet.speaking_sessions import messages, speaking_sessions_table, state, users_table
+from inlet.speaking_sessions import analysis, messages, speaking_sessions_table, state, users_table
 from inlet.speaking_sessions.media_types import extension, sniffed_type
 from inlet.speaking_sessions.messages import RecordingAnnounced, RecordingReceived
 from inlet.speaking_sessions.requests import CREATE_REQUEST, About, Announcement
@@ -109,10 +109,12 @@ def _take_in(user: User, content_type: str, body: bytes) -> RecordingReceived:
             speaking_sessions_table.delete(user, session.id)  # with its object, should the PUT have arrived after all
         raise
     try:
-        return messages.received(speaking_sessions_table.uploaded(user, session.id, audio_type))
+        session = speaking_sessions_table.uploaded(user, session.id, audio_type, analysis.execution(session.id))
     except SpeakingSessionNotFound:  # the user has deleted it meanwhile
         object_deletions_table.note(session.key)
         raise
+    analysis.begin(session)
+    return messages.received(session)
 
 
 def _announce(user: User, body: bytes) -> RecordingAnnounced:

@@ -1,9 +1,8 @@
 """The `uploads` table as the workflow changes it: stages, progress, the end. Attempt and progress fence each change."""
 
-from dataclasses import dataclass
-
 from inlet import analytics, database, keys, notifications_table, object_deletions_table, outbox_table
 from inlet.errors import StaleAttempt
+from inlet.executions import Silent
 from inlet.identifiers import result_id_for
 from inlet.image_jobs import retention_table
 from inlet.image_jobs.rows import Job, Stage, StatusRow
@@ -86,7 +85,7 @@ SELECT final_progress FROM failed
 """
 
 _SILENT = """
-SELECT id AS upload_id, attempt, workflow_run_id FROM uploads
+SELECT id AS subject_id, attempt, workflow_run_id AS execution FROM uploads
  WHERE status = 'processing' AND id > %(after)s AND (%(until)s::text IS NULL OR id <= %(until)s)
    AND updated_at < now() - make_interval(secs => %(silent)s)
  ORDER BY id LIMIT %(limit)s
@@ -96,15 +95,6 @@ _MOVED = """
 UPDATE uploads SET workflow_run_id = %(execution)s
  WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'processing'
 """
-
-
-@dataclass(frozen=True, slots=True)
-class SilentJob:
-    """A job that claims to be processing and has not moved for a while. `workflow_run_id` is its execution's ARN."""
-
-    upload_id: str
-    attempt: int
-    workflow_run_id: str | None
 
 
 def status(upload_id: str) -> StatusRow | None:
@@ -150,7 +140,7 @@ def complete(job: Job) -> None:
     database.fetch_one(_COMPLETE, parameters)
 
 
-def fail(upload_id: str, attempt: int, message: str, *, final: bool = False) -> bool:
+def fail(upload_id: str, attempt: int, message: str, final: bool = False) -> bool:
     """Fail the job, which keeps its last progress; a final failure is not processed again.
 
     Returns False, and does nothing, if the attempt is over already.
@@ -166,15 +156,15 @@ def fail(upload_id: str, attempt: int, message: str, *, final: bool = False) -> 
     return database.fetch_one(_FAIL, parameters) is not None
 
 
-def silent(after: str, until: str | None, limit: int) -> list[SilentJob]:
+def silent(after: str, until: str | None, limit: int) -> list[Silent]:
     """Return jobs that have been processing without moving for too long, by id: after `after`, and up to `until`."""
     rows = database.fetch_all(
         _SILENT,
         {"after": after, "until": until, "silent": SILENT_SECONDS, "limit": limit},
     )
-    return [SilentJob(**row) for row in rows]
+    return [Silent(**row) for row in rows]
 
 
-def moved(job: SilentJob, execution: str) -> None:
+def moved(job: Silent, execution: str) -> None:
     """Record that the job runs as another execution, since its state machine was replaced before it started."""
-    database.execute(_MOVED, {"id": job.upload_id, "attempt": job.attempt, "execution": execution})
+    database.execute(_MOVED, {"id": job.subject_id, "attempt": job.attempt, "execution": execution})

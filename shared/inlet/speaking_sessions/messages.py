@@ -1,9 +1,10 @@
 """Replies of speaking sessions: plain dictionaries, without pydantic, so that functions start quickly."""
 
 from datetime import datetime
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
-from inlet.speaking_sessions.rows import RecordingStatus, SpeakingSession
+from inlet.speaking_sessions.rows import AnalysisStage, RecordingStatus, SpeakingSession, SpeakingSessionDetail
+from inlet.speaking_sessions.speech.numbers import Metrics
 from inlet.times import iso_utc
 
 ESTIMATED_WAIT_SECS = 30
@@ -32,6 +33,8 @@ class RecordingListed(TypedDict):
 
     id: str
     status: RecordingStatus
+    stage: AnalysisStage | None
+    progress: int
     revision: int
     durationSecs: float
     language: str
@@ -39,6 +42,7 @@ class RecordingListed(TypedDict):
     createdAt: str
     updatedAt: str
     deletesAt: NotRequired[str]
+    errorMessage: NotRequired[str]
 
 
 class RecordingPage(TypedDict):
@@ -50,19 +54,29 @@ class RecordingPage(TypedDict):
     limit: int
 
 
-class TranscriptSegment(TypedDict):
-    """A stretch of a transcript, in seconds from the recording's start."""
+class TranscriptWord(TypedDict):
+    """A word and when it is spoken."""
 
     startSecs: float
     endSecs: float
     text: str
 
 
+class TranscriptSegment(TypedDict):
+    """A stretch of a transcript, in seconds from the recording's start."""
+
+    startSecs: float
+    endSecs: float
+    text: str
+    words: NotRequired[list[TranscriptWord]]
+
+
 class Transcript(TypedDict):
-    """The words of a recording."""
+    """The words of a recording, and who heard them: `local` is rough, made on the machine itself."""
 
     text: str
     language: str | None
+    engine: str
     segments: list[TranscriptSegment]
     createdAt: str
 
@@ -75,6 +89,7 @@ class Insight(TypedDict):
     severity: Literal["low", "medium", "high", "critical"]
     message: str
     suggestion: str | None
+    startSecs: NotRequired[float]
     createdAt: str
 
 
@@ -82,6 +97,7 @@ class RecordingDetail(RecordingListed):
     """A session with transcript and insights. `audioUrl` is presigned, and null while there is no recording."""
 
     transcript: Transcript | None
+    metrics: Metrics | None
     insights: list[Insight]
     audioUrl: str | None
     audioUrlExpiresAt: str | None
@@ -93,6 +109,7 @@ class RecordingExported(RecordingListed):
     contentType: str
     size: int
     transcript: Transcript | None
+    metrics: Metrics | None
     insights: list[Insight]
     audioUrl: str | None
 
@@ -118,6 +135,8 @@ def listed(session: SpeakingSession) -> RecordingListed:
     shown: RecordingListed = {
         "id": session.id,
         "status": session.status,
+        "stage": session.stage,
+        "progress": session.progress,
         "revision": session.revision,
         "durationSecs": session.duration_secs,
         "language": session.language,
@@ -127,6 +146,8 @@ def listed(session: SpeakingSession) -> RecordingListed:
     }
     if session.deletes_at:
         shown["deletesAt"] = iso_utc(session.deletes_at)
+    if session.status == "FAILED" and session.error_message:
+        shown["errorMessage"] = session.error_message
     return shown
 
 
@@ -135,6 +156,7 @@ def transcript(row: dict[str, Any]) -> Transcript:
     return {
         "text": row["text"],
         "language": row["language"],
+        "engine": row["engine"],
         "segments": row["segments"],
         "createdAt": _json_time(row["created_at"]),
     }
@@ -142,7 +164,7 @@ def transcript(row: dict[str, Any]) -> Transcript:
 
 def insight(row: dict[str, Any]) -> Insight:
     """Return an insight from the database's JSON of its row."""
-    return {
+    told: Insight = {
         "id": row["id"],
         "category": row["category"],
         "severity": row["severity"],
@@ -150,6 +172,14 @@ def insight(row: dict[str, Any]) -> Insight:
         "suggestion": row["suggestion"],
         "createdAt": _json_time(row["created_at"]),
     }
+    if row["start_secs"] is not None:
+        told["startSecs"] = row["start_secs"]
+    return told
+
+
+def metrics(session: SpeakingSessionDetail) -> Metrics | None:
+    """Return the numbers as the analysis left them."""
+    return cast("Metrics | None", session.metrics)
 
 
 def _json_time(text: str) -> str:

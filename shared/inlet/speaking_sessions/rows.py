@@ -9,6 +9,21 @@ from inlet.headers import content_disposition
 from inlet.speaking_sessions.media_types import extension, sniffed_type
 
 type RecordingStatus = Literal["CREATED", "UPLOADED", "PROCESSING", "COMPLETED", "FAILED"]
+type AnalysisStage = Literal["preparing", "transcribing", "analysing", "completing", "complete", "failed"]
+
+ANALYSIS_PROGRESS: dict[AnalysisStage, int] = {
+    "preparing": 10,
+    "transcribing": 30,
+    "analysing": 80,
+    "completing": 90,
+    "complete": 100,
+}
+"""The stages in order, and the progress in percent with which an analysis enters each. `failed` keeps the last."""
+TRANSCRIBED_PROGRESS = 60
+"""The progress within `transcribing` once there are words."""
+
+ANALYSIS_FAILED = "The analysis failed. Please try again."
+"""What the speaker reads where no stage has words of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +42,11 @@ class SpeakingSession:
     updated_at: datetime
     revision: int
     deletes_at: datetime | None
+    stage: AnalysisStage | None
+    progress: int
+    attempt: int
+    final: bool
+    error_message: str | None
 
     def type_of(self, *, size: int, head: bytes) -> str:
         """Return what the stored object is by its first bytes; `size` is in bytes.
@@ -48,7 +68,19 @@ class SpeakingSessionDetail(SpeakingSession):
     """A row with the rows of its transcript and insights, as the database's JSON."""
 
     transcript: dict[str, Any] | None
+    metrics: dict[str, Any] | None
     insights: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """A recording as a stage of its current attempt sees it."""
+
+    session_id: str
+    attempt: int
+    key: str
+    language: str
+    progress: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ user's session looks like a missing one.
 from datetime import datetime
 from typing import Any
 
-from inlet import database, notifications_table
+from inlet import database, keys, notifications_table, object_deletions_table
 from inlet.authentication import User
 from inlet.errors import SpeakingSessionNotFound, UserNotFound
 from inlet.paging import Page
@@ -21,16 +21,31 @@ ABANDONED_HOURS = 24
 LATE_PUT_HOURS = 1
 """How long after its session's creation an object may still appear: a URL valid 15 minutes, and a slow PUT."""
 
+STILL_WRITING_SECONDS = 20 * 60
+"""How long after a session is deleted a stage of its analysis may still write what it made."""
+
 _COLUMNS = """
        session.id::text, session.status, session.duration_secs, session.language, session.topic,
        session.audio_key AS key, session.content_type, session.size, session.created_at, session.updated_at,
-       session.revision, session.delete_after AS deletes_at"""
+       session.revision, session.delete_after AS deletes_at, session.stage, session.progress, session.attempt,
+       session.final, session.error_message"""
 
 _ABOUT = """
+       session.metrics,
        (SELECT to_jsonb(transcripts) FROM transcripts WHERE session_id = session.id) AS transcript,
        (SELECT coalesce(jsonb_agg(to_jsonb(insights) ORDER BY
                    array_position(ARRAY['critical', 'high', 'medium', 'low'], severity), created_at, id), '[]')
           FROM insights WHERE session_id = session.id) AS insights"""
+
+# All that the sessions of the CTE `deleted` may have in the bucket. A stage that was running may still write.
+_OBJECTS = f"""
+objects AS (
+    SELECT audio_key AS key, created_at + make_interval(hours => %(late_put_hours)s) AS writable_until FROM deleted
+    UNION ALL
+    SELECT replace(work, '*', id::text), now() + make_interval(secs => {STILL_WRITING_SECONDS})
+      FROM deleted, unnest(%(work)s::text[]) AS work WHERE attempt > 0
+)"""
+_OF_OBJECTS = {"late_put_hours": LATE_PUT_HOURS, "work": keys.of_analysis("*")}
 
 _CREATE = f"""
 INSERT INTO speaking_sessions AS session (id, user_id, duration_secs, language, topic, audio_key, content_type, size)
@@ -41,7 +56,8 @@ RETURNING {_COLUMNS}
 
 _UPLOADED = f"""
 UPDATE speaking_sessions AS session
-   SET status = 'UPLOADED', content_type = %(content_type)s, updated_at = now(),
+   SET status = 'UPLOADED', content_type = %(content_type)s, updated_at = now(), attempt = %(attempt)s,
+       workflow_run_id = %(execution)s,
        delete_after = now() + make_interval(days => nullif(%(retention_days)s, 0))
   FROM users
  WHERE session.id = %(id)s AND session.status = 'CREATED'
@@ -82,12 +98,9 @@ WITH owner AS (
 ), deleted AS (
     DELETE FROM speaking_sessions AS session USING owner
      WHERE session.id = %(id)s AND session.user_id = owner.id
-    RETURNING session.id, session.revision + 1 AS revision, session.audio_key, session.created_at
-), noted AS (
-    INSERT INTO object_deletions (key, writable_until)
-    SELECT audio_key, created_at + make_interval(hours => %(late_put_hours)s) FROM deleted
-    ON CONFLICT (key) DO NOTHING
-), {notifications_table.record("speaking_session.deleted", "deleted", status="'deleted'")}
+    RETURNING session.id, session.revision + 1 AS revision, session.audio_key, session.created_at, session.attempt
+), {_OBJECTS}, {object_deletions_table.noted("objects")}
+, {notifications_table.record("speaking_session.deleted", "deleted", status="'deleted'")}
 SELECT (SELECT audio_key FROM deleted) AS key FROM owner
 """
 
@@ -113,11 +126,10 @@ WITH due AS (
        FOR UPDATE SKIP LOCKED
 ), deleted AS (
     DELETE FROM speaking_sessions AS session USING due WHERE session.id = due.id
-    RETURNING session.id, session.revision + 1 AS revision, session.audio_key, session.created_at
-), {notifications_table.record("speaking_session.deleted", "deleted", status="'deleted'")}
-INSERT INTO object_deletions (key, writable_until)
-SELECT audio_key, created_at + make_interval(hours => %(late_put_hours)s) FROM deleted
-    ON CONFLICT (key) DO NOTHING
+    RETURNING session.id, session.revision + 1 AS revision, session.audio_key, session.created_at, session.attempt
+), {_OBJECTS}, {object_deletions_table.noted("objects")}
+, {notifications_table.record("speaking_session.deleted", "deleted", status="'deleted'")}
+SELECT id FROM deleted
 """
 
 FORGOTTEN = """
@@ -156,15 +168,17 @@ def create(session_id: str, user_id: str, *, about: About, key: str, content_typ
     return session
 
 
-def uploaded(user: User, session_id: str, content_type: str) -> SpeakingSession:
-    """Record that the recording is in the bucket, and its type by its bytes. A session further on stays as it is.
+def uploaded(user: User, session_id: str, content_type: str, execution: str | None) -> SpeakingSession:
+    """Record that the recording is in the bucket, its type by its bytes, and the execution that will analyse it if any.
 
-    Raises `UserNotFound` or `SpeakingSessionNotFound` where it is gone.
+    A session further on stays as it is. Raises `UserNotFound` or `SpeakingSessionNotFound` where it is gone.
     """
     parameters = {
         "id": session_id,
         "sub": user.sub,
         "content_type": content_type,
+        "attempt": 0 if execution is None else 1,
+        "execution": execution,
         "retention_days": settings.recording_retention_days,
     }
     return database.fetch_one_as(SpeakingSession, _UPLOADED, parameters) or get(user, session_id)
@@ -194,7 +208,7 @@ def delete(user: User, session_id: str | None) -> str:
 
     Raises `UserNotFound` or `SpeakingSessionNotFound`. Transcript and insights go with the session.
     """
-    row = database.fetch_one(_DELETE, {"id": session_id, "sub": user.sub, "late_put_hours": LATE_PUT_HOURS})
+    row = database.fetch_one(_DELETE, {"id": session_id, "sub": user.sub, **_OF_OBJECTS})
     if row is None:
         raise UserNotFound
     if row["key"] is None:
@@ -213,7 +227,7 @@ def delete_due(limit: int) -> int:
 
     Skips those another transaction has locked. Their objects are noted for deletion.
     """
-    return database.execute(_DELETE_DUE, {"limit": limit, "late_put_hours": LATE_PUT_HOURS})
+    return database.execute(_DELETE_DUE, {"limit": limit, **_OF_OBJECTS})
 
 
 def exported(sub: str, before: datetime | str, before_id: str, limit: int) -> list[SpeakingSessionDetail]:

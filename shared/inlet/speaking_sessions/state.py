@@ -14,6 +14,7 @@ def of(session: SpeakingSessionDetail) -> RecordingDetail:
     detail: RecordingDetail = {
         **messages.listed(session),
         "transcript": messages.transcript(session.transcript) if session.transcript else None,
+        "metrics": messages.metrics(session),
         "insights": [messages.insight(row) for row in session.insights],
         "audioUrl": None,
         "audioUrlExpiresAt": None,

@@ -95,11 +95,13 @@ BELONGINGS = (
         "recordings",
         {
             "speaking_sessions": Columns.of(
-                "id status revision duration_secs language topic content_type size created_at updated_at delete_after",
-                "user_id audio_key",
+                "id status stage progress error_message metrics revision duration_secs language topic "
+                "content_type size created_at updated_at delete_after",
+                "user_id audio_key attempt workflow_run_id final",
             ),
-            "transcripts": Columns.of("text language segments created_at", "session_id"),
-            "insights": Columns.of("id category severity message suggestion created_at", "session_id"),
+            "transcripts": Columns.of("text language engine segments created_at", "session_id"),
+            "insights": Columns.of("id category severity message suggestion start_secs created_at", "session_id"),
+            "speech_calls": Columns.of("", "session_id attempt step claim state calls timeouts updated_at"),
         },
         speaking_sessions_table.FORGOTTEN,
         speaking_sessions_table.exported,

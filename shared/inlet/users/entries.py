@@ -79,6 +79,7 @@ def _recording(session: SpeakingSessionDetail) -> RecordingExported:
         "contentType": session.content_type,
         "size": session.size,
         "transcript": messages.transcript(session.transcript) if session.transcript else None,
+        "metrics": messages.metrics(session),
         "insights": [messages.insight(row) for row in session.insights],
         "audioUrl": None if session.status == "CREATED" else audio.url,
     }

@@ -15,7 +15,8 @@ def test_pages_are_newest_first(http: httpx.Client, rows: Rows) -> None:
     assert [session["id"] for session in first["sessions"]] == [ids[4], ids[3]]
     assert (last["total"], [session["id"] for session in last["sessions"]]) == (5, [ids[0]])
     assert set(first["sessions"][0]) == {
-        *("id", "status", "durationSecs", "language", "topic", "createdAt", "updatedAt", "revision"),
+        *("id", "status", "stage", "progress", "durationSecs", "language", "topic"),
+        *("createdAt", "updatedAt", "revision"),
     }
     beyond = http.get("/api/sessions?page=4&limit=2").json()
     assert (beyond["sessions"], beyond["total"]) == ([], 5)

@@ -16,19 +16,24 @@ def test_the_detail_has_all_that_is_known(http: httpx.Client, rows: Rows) -> Non
     session_id = send_form(http, content, topic="Moon", language="en-GB").json()["id"]
     bare = http.get(f"/api/sessions/{session_id}").json()
     assert (bare["transcript"], bare["insights"]) == (None, [])
+    assert (bare["metrics"], bare["stage"], bare["progress"]) == (None, None, 0)
 
     rows.execute(
-        "INSERT INTO transcripts (session_id, text, language, segments) VALUES (%s, 'One small step', 'en', %s)",
+        "INSERT INTO transcripts (session_id, text, language, engine, segments)"
+        " VALUES (%s, 'One small step', 'en', 'local', %s)",
         [session_id, json.dumps([{"startSecs": 0, "endSecs": 1.5, "text": "One small step"}])],
     )
     for severity in ("medium", "critical", "low", "high"):
         rows.execute(
-            "INSERT INTO insights (session_id, category, severity, message, suggestion)"
-            " VALUES (%s, 'pace', %s, %s, 'Pause')",
-            [session_id, severity, f"{severity} pace"],
+            "INSERT INTO insights (session_id, category, severity, message, suggestion, start_secs)"
+            " VALUES (%s, 'pace', %s, %s, 'Pause', %s)",
+            [session_id, severity, f"{severity} pace", 1.25 if severity == "critical" else None],
         )
+    rows.execute("UPDATE speaking_sessions SET metrics = %s WHERE id = %s", [json.dumps({"words": 3}), session_id])
     detail = http.get(f"/api/sessions/{session_id}").json()
-    assert detail["transcript"]["text"] == "One small step"
+    assert (detail["transcript"]["text"], detail["transcript"]["engine"]) == ("One small step", "local")
+    assert detail["metrics"] == {"words": 3}
+    assert [insight.get("startSecs") for insight in detail["insights"]] == [1.25, None, None, None]
     assert detail["transcript"]["segments"] == [{"startSecs": 0, "endSecs": 1.5, "text": "One small step"}]
     assert [insight["severity"] for insight in detail["insights"]] == ["critical", "high", "medium", "low"]
     assert {name: detail["insights"][0][name] for name in ("category", "message", "suggestion")} == {

@@ -15,7 +15,7 @@ from local_aws.sandboxes import Outcome
 from local_aws.template import Template
 from local_aws.workflow_engine import WorkflowEngine
 from tests.support import invocations
-from tests.support.crash import Functions, Run, Trap
+from tests.support.crash import Functions, Run, Trap, subject_of
 from tests.support.photographs import PHOTOGRAPH
 from tests.support.worlds.world import HOUR, World
 
@@ -35,17 +35,21 @@ class Reserved:
 
 
 class SharedEngine:
-    """The deployed state machine on the local engine, its tasks run by the current world's functions."""
+    """The deployed state machines on the local engine, their tasks run by the current world's functions.
+
+    `arn` is that of image jobs, `analysis_arn` that of recordings.
+    """
 
     def __init__(self) -> None:
         template = Template(PROJECT / "template.yaml", stack_name="workflow")
         self.functions: Functions | None = None
         self.moved = threading.Condition()
-        self.arn = template.state_machines[0].arn
+        self.arn, self.analysis_arn = (machine.arn for machine in template.state_machines)
         self._engine = WorkflowEngine(template.state_machines, template.functions, self._run).start()
         self.client = self._engine.client()
         self.settings = {
             "STATE_MACHINE_ARN": self.arn,
+            "ANALYSIS_STATE_MACHINE_ARN": self.analysis_arn,
             "STEP_FUNCTIONS_ENDPOINT_URL": self._engine.endpoint_url,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
@@ -56,8 +60,8 @@ class SharedEngine:
 
     def _run(self, name: str, event: Any) -> Outcome:
         assert self.functions is not None
-        if "uploadId" not in event:  # as every handler would say, without the trouble of asking one
-            return Outcome(name, "", 0, error={"errorType": "KeyError", "errorMessage": "'uploadId'"})
+        if not subject_of(event):  # as every handler would say, without the trouble of asking one
+            return Outcome(name, "", 0, error={"errorType": "KeyError", "errorMessage": "its id"})
         try:
             return self.functions.task(name, event)
         finally:
@@ -188,7 +192,7 @@ class ImageJobsWorld(World):
 
     def bill(self, upload_id: str) -> Counter[int]:
         """How often the model was paid, by attempt."""
-        return Counter(attempt for job, attempt in self.functions.bill() if job == upload_id)
+        return Counter(attempt for job, attempt, _ in self.functions.bill() if job == upload_id)
 
     def look_again(self) -> None:
         """Sweep once no stage can write any more to what is noted for deletion."""
