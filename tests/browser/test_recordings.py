@@ -111,7 +111,9 @@ def test_transcript_insights_and_pages(
     newest = http.get("/api/sessions").json()["sessions"][0]["id"]
     rows.execute("UPDATE speaking_sessions SET status = 'COMPLETED' WHERE id = %s", [newest])
     rows.execute(
-        "INSERT INTO transcripts (session_id, text, language) VALUES (%s, 'Good morning everybody.', 'en')", [newest]
+        "INSERT INTO transcripts (session_id, text, language, engine)"
+        " VALUES (%s, 'Good morning everybody.', 'en', 'unknown')",
+        [newest],
     )
     for severity in ("low", "critical"):
         rows.execute(
@@ -131,7 +133,7 @@ def test_transcript_insights_and_pages(
 
     expect(page.get_by_text("Good morning everybody.")).to_be_visible()
     expect(page.locator("#insights b")).to_have_text(["A critical remark", "A low remark"])
-    expect(page.locator("#status")).to_have_text("Ready")
+    expect(page.locator("#status")).to_have_text("Heard")
     examine(page, "recording")
 
 

@@ -63,3 +63,15 @@ export function setNote(count, bytes, deletesAt) {
   const until = deletesAt ? [`kept until ${day(deletesAt)}`] : [];
   return [fileCount(count), size(bytes), ...until].join(" · ");
 }
+
+/**
+ * @param {string} tag such as "de" or "en-GB"
+ * @returns {string} such as "German"; the tag itself where nobody knows it
+ */
+export function language(tag) {
+  try {
+    return new Intl.DisplayNames(["en"], { type: "language" }).of(tag) ?? tag;
+  } catch {
+    return tag;
+  }
+}

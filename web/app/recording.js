@@ -1,22 +1,25 @@
 /**
- * One recording: listen to it, read what was heard, delete it.
+ * One recording: listen to it, follow how it is heard, read what was heard, have it heard again, delete it.
  */
 
-import { InletError, isAbort } from "../client/errors.js";
+import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { clock, date } from "./format.js";
 import { explain, isGone, showTrouble } from "./loading.js";
 import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
+import { hearFrom, onMoment, showPlayer } from "./recording-player.js";
+import { endPatience, showWork } from "./recording-work.js";
 import { showStatus } from "./status.js";
 
-/** @typedef {import("../client/openapi.js").components["schemas"]["Insight"]} Insight */
 /** @typedef {import("../client/openapi.js").components["schemas"]["RecordingDetail"]} RecordingDetail */
 
-const TONES = { critical: "bad", high: "bad", medium: "busy", low: "good" };
+const FAILED = "The analysis failed. Please try again.";
+const REFUSED_FOR_GOOD = "Another try would end the same.";
 
 const article = element("recording", HTMLElement);
-const player = element("player", HTMLAudioElement);
 const problem = element("error", HTMLElement);
 const sure = element("sure", HTMLDialogElement);
+const retry = element("retry", HTMLButtonElement);
+const reason = element("failure-reason", HTMLElement);
 const id = decodeURIComponent(location.pathname.split("/").pop() ?? "");
 
 let stop = new AbortController();
@@ -28,7 +31,7 @@ async function load() {
   problem.replaceChildren();
   announce("Looking for the recording");
   try {
-    show(await api.getRecording(id));
+    await show(await api.getRecording(id));
     follow();
   } catch (error) {
     explain(error, load);
@@ -47,47 +50,75 @@ async function follow() {
   try {
     const { watchRecording } = await import("../client/speaking-session-watch.js"); // most need none
     const options = { last: shown, onTrouble: showTrouble, signal };
-    for await (const newer of watchRecording(api, id, options)) {
-      show(newer);
-      announce(element("status", HTMLElement).textContent ?? "");
-    }
+    for await (const newer of watchRecording(api, id, options)) await show(newer);
   } catch (error) {
-    if (!isAbort(error)) explain(error, load);
+    if (isAbort(error)) return;
+    endPatience();
+    explain(error, load);
   }
 }
 
 /** @param {RecordingDetail} recording */
-function show(recording) {
+async function show(recording) {
+  const before = shown?.status;
   shown = recording;
+  const { status, progress } = recording;
   const title = recording.topic ?? "Untitled";
-  document.title = `${title} · Inlet`;
+  const isWorking = status === "UPLOADED" || status === "PROCESSING";
+  document.title = `${status === "PROCESSING" ? `${progress} % · ` : ""}${title} · Inlet`;
   element("title", HTMLElement).textContent = title;
   element("note", HTMLElement).textContent = `${date(recording.createdAt)} · ${clock(recording.durationSecs)}`;
-  showStatus(element("status", HTMLElement), recording.status);
-  if (recording.audioUrl && player.hidden) player.src = recording.audioUrl; // nobody is interrupted who listens
-  player.hidden = !recording.audioUrl;
-  showTranscript(recording.transcript?.text ?? null);
-  element("no-insights", HTMLElement).hidden = recording.insights.length > 0;
-  element("insights", HTMLElement).replaceChildren(...recording.insights.map(insight));
+  showStatus(element("status", HTMLElement), status, progress);
+  showPlayer(recording);
+  element("not-sent", HTMLElement).hidden = status !== "CREATED";
+  element("work", HTMLElement).hidden = !isWorking;
+  element("failure", HTMLElement).hidden = status !== "FAILED";
+  element("findings", HTMLElement).hidden = status !== "COMPLETED";
   article.hidden = false;
+  if (isWorking) return showWork(recording);
+  endPatience();
+  if (status === "FAILED") showFailure(recording);
+  if (status === "COMPLETED") await showFindings(recording);
+  if (before && before !== status) announce(element("status", HTMLElement).textContent ?? "");
 }
 
-/** @param {string | null} text */
-function showTranscript(text) {
-  const transcript = element("transcript", HTMLElement);
-  transcript.textContent = text ?? "It appears here once somebody, or something, has listened.";
-  transcript.classList.toggle("soft", text === null);
+/** @param {RecordingDetail} recording */
+async function showFindings(recording) {
+  const [{ showTranscript, markSentence }, { showNumbers, markMoment }, { showHints }] = await Promise.all([
+    import("./recording-transcript.js"), // while it is being heard, the page is light without them
+    import("./recording-numbers.js"),
+    import("./recording-hints.js"),
+  ]);
+  showTranscript(recording, hearFrom);
+  showNumbers(recording);
+  showHints(recording.insights, recording.audioUrl ? hearFrom : null);
+  onMoment((secs) => {
+    markSentence(secs);
+    markMoment(secs);
+  });
 }
 
-/** @param {Insight} one */
-function insight({ severity, category, message, suggestion }) {
-  const item = /** @type {DocumentFragment} */ (element("insight", HTMLTemplateElement).content.cloneNode(true));
-  const badge = /** @type {HTMLElement} */ (item.querySelector(".badge"));
-  badge.textContent = severity;
-  badge.dataset.tone = TONES[severity];
-  /** @type {HTMLElement} */ (item.querySelector("b")).textContent = message;
-  /** @type {HTMLElement} */ (item.querySelector("p")).textContent = suggestion ?? category;
-  return item;
+/** @param {RecordingDetail} recording */
+function showFailure({ errorMessage }) {
+  reason.textContent = errorMessage ?? FAILED;
+  retry.hidden = false;
+}
+
+async function hearAgain() {
+  problem.replaceChildren();
+  await whileBusy(retry, "Starting …", async () => {
+    try {
+      await api.analyseRecording(id);
+      await load();
+    } catch (error) {
+      const code = error instanceof InletError ? error.code : "";
+      if (code === "ALREADY_PROCESSING") return load(); // another tab was first
+      if (code !== "NOT_RETRYABLE") return offerRetry(problem, error, hearAgain);
+      retry.hidden = true;
+      reason.textContent = `${wordsFor(error)} ${REFUSED_FOR_GOOD}`;
+      announce(reason.textContent);
+    }
+  });
 }
 
 async function remove() {
@@ -105,22 +136,9 @@ async function remove() {
   });
 }
 
-/** The audio's address lapses after a while: a page left open gets a new one. */
-async function renewAudio() {
-  try {
-    const { audioUrl } = await api.getRecording(id);
-    if (audioUrl) player.src = audioUrl;
-  } catch (error) {
-    offerRetry(problem, error, renewAudio);
-  }
-}
-
+retry.onclick = hearAgain;
 element("delete", HTMLButtonElement).onclick = () => sure.showModal();
 sure.onclose = () => {
   if (sure.returnValue === "delete") remove();
-};
-player.onerror = () => {
-  player.onerror = () => offerRetry(problem, new InletError("NETWORK", ""), renewAudio);
-  renewAudio();
 };
 load();

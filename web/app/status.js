@@ -11,17 +11,18 @@ const STATUSES = {
   aborted: ["Discarded", "busy"],
   CREATED: ["Not sent", "bad"],
   UPLOADED: ["Received", "good"],
-  PROCESSING: ["Listening", "busy"],
-  COMPLETED: ["Ready", "good"],
+  PROCESSING: ["Being heard", "busy"],
+  COMPLETED: ["Heard", "good"],
   FAILED: ["Failed", "bad"],
 };
 
 /**
  * @param {HTMLElement} badge
  * @param {string} status
+ * @param {number} [progress] in percent, of what is being heard
  */
-export function showStatus(badge, status) {
+export function showStatus(badge, status, progress) {
   const [words, tone] = STATUSES[status] ?? [status, "busy"];
-  badge.textContent = words;
+  badge.textContent = status === "PROCESSING" && progress !== undefined ? `${words}, ${progress} %` : words;
   badge.dataset.tone = tone;
 }

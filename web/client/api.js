@@ -272,6 +272,16 @@ export class Api {
   }
 
   /**
+   * Has a recording analysed again whose analysis failed.
+   * @param {string} id
+   * @param {Options} [options]
+   * @returns {Promise<Schemas["RecordingReceived"]>}
+   */
+  analyseRecording(id, options) {
+    return this.#requests.json("POST", `${recordingPath(id)}/analyse`, { user: true, ...options });
+  }
+
+  /**
    * @param {string} id
    * @param {Options} [options]
    * @returns {Promise<Schemas["LiveTicket"]>} opens one WebSocket, once, within a minute

@@ -11,7 +11,7 @@ export { IMAGE_TYPES, imageType, MAX_IMAGE_BYTES, recognizeImage, uploadImage } 
 export { clearSession, getCurrentJob, getSession, getSessionHeader, hasSession, storeSession } from "./job-token.js";
 export { watchLine } from "./line.js";
 export { uploadRecording } from "./speaking-session-upload.js";
-export { watchRecording } from "./speaking-session-watch.js";
+export { isUnderWay, watchRecording, watchRecordings } from "./speaking-session-watch.js";
 export { UploadSession } from "./upload-session.js";
 export { CATEGORIES, categorize, MAX_FILES, recognize } from "./upload-session-categories.js";
 export { fingerprint, forgetSession, rememberedSessions } from "./upload-session-memory.js";

@@ -17,7 +17,8 @@ import { Plan } from "./live-plan.js";
  * @typedef {object} Subject what is followed
  * @property {(known: { revision: number, signal: AbortSignal }) => Promise<{ state: State | null, retryAfterMs?: number | null }>} read
  *   null: nothing new since that revision
- * @property {(signal: AbortSignal) => Promise<import("./openapi.js").components["schemas"]["LiveTicket"]>} ask for a ticket
+ * @property {(signal: AbortSignal) => Promise<import("./openapi.js").components["schemas"]["LiveTicket"]>} [ask] for a
+ *   ticket; without it there are only polls
  * @property {(state: State) => boolean} isOver
  */
 
@@ -31,7 +32,12 @@ import { Plan } from "./live-plan.js";
  * @returns {AsyncGenerator<State, void, void>}
  */
 export async function* follow(api, subject, { last, onTrouble, onReport, signal, intervalMs } = {}) {
-  const plan = new Plan(Date.now(), { revision: last?.revision, intervalMs, mayConnect: mayPush(api) });
+  const { ask } = subject;
+  const plan = new Plan(Date.now(), {
+    revision: last?.revision,
+    intervalMs,
+    mayConnect: ask !== undefined && mayPush(api),
+  });
   const end = new AbortController();
   /** @type {State | null} */
   let newest = null;
@@ -68,8 +74,8 @@ export async function* follow(api, subject, { last, onTrouble, onReport, signal,
     ring();
   }
 
-  const connect = () =>
-    new Line(api, async (signal) => (await subject.ask(signal)).liveUrl, {
+  const connect = (/** @type {NonNullable<typeof ask>} */ askNow) =>
+    new Line(api, async (signal) => (await askNow(signal)).liveUrl, {
       onTicket: () => plan.opening(Date.now()),
       onOpen() {
         plan.opened(Date.now());
@@ -124,7 +130,7 @@ export async function* follow(api, subject, { last, onTrouble, onReport, signal,
       } else {
         const due = plan.next(Date.now(), document.hidden);
         if (due.hangUp) line?.close();
-        if (due.connect) line = connect();
+        if (due.connect && ask) line = connect(ask);
         if (due.ping) line?.send({ action: "ping" });
         if (due.poll) poll();
         await wait(due.waitMs);
