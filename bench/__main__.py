@@ -6,7 +6,10 @@
 import importlib
 import sys
 
-PARTS = ("init", "image_jobs", "memory", "cost", "imaging", "upload_sessions", "browser_upload", "line", "live")
+PARTS = (
+    *("init", "image_jobs", "memory", "cost", "imaging", "listening"),
+    *("upload_sessions", "browser_upload", "line", "live"),
+)
 BY_NAME = ("status_scale",)
 
 

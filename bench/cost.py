@@ -22,14 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest import mock
 
 import httpx
 
 from bench.in_process import answer, handler, request, use
 from bench.wire import CountingProxy, counting
-from inlet import storage, workflow
+from inlet import storage
 from inlet.identifiers import result_id_for
 from inlet.logs import logger
+from inlet.workflow import Workflow
 from local.stack import PROJECT, LocalStack
 from local_aws.template import Template
 from tests.support import gemini_stand_in, photographs
@@ -216,16 +218,13 @@ def _own_process(
     arn = stack.template.state_machines[0].arn
     model = {"GENERATOR": "gemini", "GEMINI_API_KEY": "none", "GEMINI_BASE_URL": gemini.url}
     use({**stack.environment, **model, "DATABASE_URL": proxy.url, "STATE_MACHINE_ARN": arn})
-    logged, start = io.StringIO(), workflow.start
+    logged = io.StringIO()
     logger.setLevel("INFO")
     for output in logger.handlers:
         if isinstance(output, logging.StreamHandler):
             output.setStream(logged)
-    workflow.start = lambda *_: None  # the stages are called one by one
-    try:
+    with mock.patch.object(Workflow, "start"):  # the stages are called one by one
         yield logged
-    finally:
-        workflow.start = start
 
 
 def _run(gemini: gemini_stand_in.GeminiStandIn, handlers: Mapping[str, Any], meter: _Meter) -> Job:

@@ -18,7 +18,7 @@ import psycopg
 
 from bench.in_process import ROOT
 from inlet import identifiers, keys
-from inlet.image_jobs.generation.gemini import MOST_ANSWER_BYTES
+from inlet.gemini import MOST_ANSWER_BYTES
 from local.stack import PROJECT, LocalStack
 from local_aws.template import Template
 from tests.support import gemini_stand_in

@@ -1,21 +1,24 @@
-"""`make demo IMAGE=photo.jpg`: one image through the whole system, as a client sends it. URL names a deployed one."""
+"""`make demo`, with IMAGE=photo.jpg or AUDIO=speech.wav: one file through the whole system, as a client sends it.
+
+URL names a deployed one.
+"""
 
 import base64
 import hashlib
 import os
 import time
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpx
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from inlet.image_jobs.rows import EXTENSION_OF
 from inlet.sniffing import HEAD_BYTES, sniff
-from local import picture
+from local import picture, recording_demo
 from local.addresses import Addresses, environment, home
+from local.demo_progress import PATIENCE_SECONDS, DemoFailed, answer, bar, console, put
 from local.run import only_one
 from local.stack import LocalStack
 from local_aws.children import PartFailed
@@ -23,32 +26,27 @@ from local_aws.children import PartFailed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+__all__ = ["DemoFailed", "demo", "send"]
+
 EMAIL = "demo@example.com"
 POLL_SECONDS = 0.25
-PATIENCE_SECONDS = 1800  # longer than the workflow's own limit
-
-console = Console(stderr=True)
 
 
-class DemoFailed(Exception):
-    """What went wrong, in words for a person."""
-
-
-def demo(image: str = "") -> int:
-    """Send the image, or a picture of our own; return the exit status."""
+def demo(image: str = "", audio: str = "") -> int:
+    """Send the image, or the recording, or a picture of our own; return the exit status."""
     log = ""  # of the functions, once they have something to do with it
     try:
-        name, content, media_type = _read(image)
+        work, result = _work(image, audio)
         if url := os.environ.get("URL"):
             with httpx.Client(base_url=url, timeout=60) as http:
-                preview = send(http, content, media_type)
+                made = work(http)
         else:
             log = str(home() / "functions.log")
             with _running_stack() as stack, httpx.Client(base_url=stack.url, timeout=60) as http:
                 log = stack.function_log
-                preview = send(http, content, media_type)
-        target = Path(os.environ.get("OUTPUT") or f"{name}-preview.webp")
-        target.write_bytes(preview)
+                made = work(http)
+        target = Path(os.environ.get("OUTPUT") or result)
+        target.write_bytes(made)
     except (DemoFailed, PartFailed, OSError, httpx.HTTPError) as error:
         words = f"No answer: {error}" if isinstance(error, httpx.HTTPError) else str(error)
         console.print(f"[red]The demo failed.[/red] {words}", highlight=False)
@@ -57,6 +55,20 @@ def demo(image: str = "") -> int:
         return 1
     print(target)
     return 0
+
+
+def _work(image: str, audio: str) -> "tuple[Callable[[httpx.Client], bytes], str]":
+    """Return what is to be done with a client, and the name of the file that comes of it."""
+    if image and audio:
+        raise DemoFailed("One thing at a time: IMAGE or AUDIO.")
+    if audio:
+        name, content, media_type = recording_demo.read(audio)
+        token = os.environ.get("TOKEN")
+        owner = {"Authorization": f"Bearer {token}"} if token else {}
+        work = partial(recording_demo.send, content=content, media_type=media_type, owner=owner)
+        return work, f"{name}-analysis.json"
+    name, content, media_type = _read(image)
+    return partial(send, content=content, media_type=media_type), f"{name}-preview.webp"
 
 
 def _read(image: str) -> tuple[str, bytes, str]:
@@ -93,27 +105,24 @@ def send(
 
     `confirmed` is given the job's id, and the header that proves whose it is, before anything is done with it.
     """
-    columns = (TextColumn("{task.description:<14}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"))
-    with Progress(*columns, TimeElapsedColumn(), console=console) as progress:
-        bar = progress.add_task("uploading", total=100)
+    with bar() as progress:
+        task = progress.add_task("uploading", total=100)
         digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-        reserved = _answer(
+        reserved = answer(
             http.post(
                 "/api/upload",
                 json={"email": EMAIL, "type": media_type, "size": len(content), "sha256": digest},
             )
         )
-        put = httpx.put(reserved["uploadUrl"], content=content, headers=reserved["headers"], timeout=60)
-        if put.is_error:
-            raise DemoFailed(f"The bucket refused the file: {put.status_code} {put.text}")
+        put(reserved, content)
         job, owner = reserved["uploadId"], {"X-Session-Token": reserved["sessionToken"]}
-        _answer(http.post(f"/api/upload/{job}/confirm", headers=owner))
+        answer(http.post(f"/api/upload/{job}/confirm", headers=owner))
         confirmed(job, owner)
-        _answer(http.post("/api/process", json={"uploadId": job}, headers=owner))
+        answer(http.post("/api/process", json={"uploadId": job}, headers=owner))
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            status = _answer(http.get(f"/api/status/{job}", headers=owner))
-            progress.update(bar, completed=status["progress"], description=status["stage"] or "waiting")
+            status = answer(http.get(f"/api/status/{job}", headers=owner))
+            progress.update(task, completed=status["progress"], description=status["stage"] or "waiting")
             if status["status"] == "completed":
                 break
             if status["status"] == "failed":
@@ -121,17 +130,5 @@ def send(
             if time.monotonic() > deadline:
                 raise DemoFailed(f"The job has not finished after {PATIENCE_SECONDS / 60:.0f} minutes.")
             time.sleep(POLL_SECONDS)
-    result = _answer(http.get(f"/api/results/{status['resultId']}", headers=owner))
+    result = answer(http.get(f"/api/results/{status['resultId']}", headers=owner))
     return httpx.get(result["previewUrl"], timeout=60).raise_for_status().content
-
-
-def _answer(response: httpx.Response) -> dict[str, Any]:
-    """Return the answer's JSON; raise `DemoFailed` with the API's own words when it refuses."""
-    if response.is_success:
-        answer: dict[str, Any] = response.json()
-        return answer
-    try:
-        words = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        words = response.text
-    raise DemoFailed(f"{response.request.method} {response.request.url.path}: {response.status_code} {words}")

@@ -1,6 +1,9 @@
-"""`make demo`: one image through the running stack, and clear words when that does not work."""
+"""`make demo`: one image or recording through the running stack, and clear words when that does not work."""
 
 import io
+import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,7 +12,7 @@ from PIL import Image
 from local import picture
 from local.addresses import Addresses
 from local.demo import demo
-from local.stack import LocalStack
+from local.stack import PROJECT, LocalStack
 
 
 @pytest.fixture
@@ -75,3 +78,30 @@ def test_a_stack_that_does_not_answer_is_said(here: Path, capsys: pytest.Capture
     file.write_text(file.read_text().replace('"url": "http://127.0.0.1:', '"url": "http://127.0.0.1:9/'))
     assert demo() == 1
     assert "No answer" in capsys.readouterr().err
+
+
+def test_a_recording_becomes_a_transcript_and_numbers(
+    tmp_path: Path, open_stack: Callable[..., LocalStack], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INLET_DIRECTORY", str(tmp_path))
+    monkeypatch.delenv("OUTPUT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(PROJECT / "tests" / "support" / "speech" / "austen.flac", tmp_path / "austen.flac")
+    with open_stack(ANALYSIS="local") as stack:
+        Addresses.of(stack).save()
+        assert demo(audio="austen.flac") == 0
+    told = json.loads((tmp_path / "austen-analysis.json").read_text())
+    assert "amiable" in told["transcript"]["text"]
+    assert told["transcript"]["engine"] == "local"
+    assert 0 < told["metrics"]["speakingSecs"] < told["metrics"]["totalSecs"] == told["durationSecs"]
+
+
+def test_a_recording_that_cannot_be_sent_is_refused_in_words(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "notes.wav").write_text("These are no sounds.")
+    for audio, image, words in (
+        ("nowhere.wav", "", "There is no file nowhere.wav."),
+        ("notes.wav", "", "The file is none of audio/3gpp,"),
+        ("notes.wav", "photo.jpg", "One thing at a time"),
+    ):
+        assert demo(image, audio) == 1
+        assert words in " ".join(capsys.readouterr().err.split())
