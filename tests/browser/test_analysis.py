@@ -18,6 +18,9 @@ METRICS: dict[str, Any] = {
     "totalSecs": 95.0,
     "speakingSecs": 80.0,
     "longestRunSecs": 31.5,
+    "runs": [
+        {"startSecs": start, "endSecs": end} for start, end in [(1, 32.5), (33.5, 50), (55, 70), (71, 80), (81, 95)]
+    ],
     "pauses": {"count": 4, "longCount": 1, "longestSecs": 5.0},
     "loudnessDb": -22.4,
     "clippedShare": 0.0,
@@ -116,7 +119,7 @@ def test_words_numbers_and_hints(
     expect(page.locator("#facts")).to_contain_text("61 % different words")
     expect(page.locator("#facts")).to_contain_text("1:20 minutes")
     expect(page.locator("#pauses-words")).to_contain_text("4 pauses of half a second and more, 1 of two seconds")
-    expect(page.get_by_role("img", name="Speech and pauses")).to_be_visible()
+    expect(page.get_by_role("img", name="Speech and pauses").locator(".bar")).to_have_count(5)
     pace = page.get_by_role("img", name="Pace over time")
     expect(pace.locator(".bar")).to_have_count(6)
     expect(page.locator("#pace-words")).to_contain_text("fastest at 0:47 with")

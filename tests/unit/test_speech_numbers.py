@@ -38,6 +38,7 @@ def test_by_hand() -> None:
     assert found["totalSecs"] == 65.0
     assert found["speakingSecs"] == 56.1
     assert found["longestRunSecs"] == 29.0, "a silence of 0.3 s is no pause"
+    assert [run["startSecs"] for run in found["runs"]] == [1, 30.6, 53]
     assert found["pauses"] == {"count": 2, "longCount": 1, "longestSecs": 3.0}
     assert found["words"] == 70
     assert found["wordsPerMinute"] == 70.0, "in the 60 s from the first word to the last"

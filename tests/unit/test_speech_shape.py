@@ -1,4 +1,4 @@
-"""How a speech went, as its page computes it from the words' times: pieces of pace, stretches, pauses; in Node."""
+"""How a speech went, as its page computes it: pieces of pace from the words' times, pauses; in Node."""
 
 import json
 import shutil
@@ -11,21 +11,18 @@ from typing import Any
 import pytest
 
 from inlet.speaking_sessions.speech import numbers
-from inlet.speaking_sessions.speech.numbers import Interval
+from inlet.speaking_sessions.speech.numbers import Interval, Run, Sound
 from local.stack import PROJECT
 
 NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
 SHAPE = PROJECT / "web" / "app" / "speech-shape.js"
 SCRIPT = """
 import { readFileSync } from "node:fs";
-const { wordsOf, stretches, pauses, paceOverTime, partAt } = await import(process.argv[1]);
-const segments = JSON.parse(readFileSync(0, "utf8"));
-const words = wordsOf(segments);
-const speech = stretches(words);
+const { wordsOf, pauses, paceOverTime, partAt } = await import(process.argv[1]);
+const { segments, runs } = JSON.parse(readFileSync(0, "utf8"));
 console.log(JSON.stringify({
-  speech,
-  pauses: pauses(speech),
-  pace: paceOverTime(words),
+  pauses: pauses(runs),
+  pace: paceOverTime(wordsOf(segments)),
   parts: [-1, 0, 1, 1e6].map((secs) => partAt(segments, secs)),
 }));
 """
@@ -33,13 +30,15 @@ console.log(JSON.stringify({
 pytestmark = pytest.mark.skipif(NODE is None, reason="Node is not installed")
 
 
-def shape_of(words: Sequence[tuple[str, float, float]]) -> dict[str, Any]:
-    """What the page makes of words; every word is a segment of its own."""
+def shape_of(words: Sequence[tuple[str, float, float]], runs: Sequence[Run] = ()) -> dict[str, Any]:
+    """What the page makes of words, every one a segment of its own, and of stretches without a pause."""
     assert NODE
     told = [{"text": text, "startSecs": start, "endSecs": end} for text, start, end in words]
     segments = [{**word, "words": [word]} for word in told]
     command = [NODE, "--input-type=module", "-e", SCRIPT, SHAPE.as_uri()]
-    made = subprocess.run(command, input=json.dumps(segments), check=True, capture_output=True, text=True)
+    made = subprocess.run(
+        command, input=json.dumps({"segments": segments, "runs": runs}), check=True, capture_output=True, text=True
+    )
     shape: dict[str, Any] = json.loads(made.stdout)
     return shape
 
@@ -61,12 +60,11 @@ def test_a_pace_that_changes_is_seen_where_it_changes() -> None:
 
 
 def test_pauses_are_those_the_numbers_count() -> None:
-    """By the same thresholds, of the same stretches: a pause of half a second counts, a shorter silence does not."""
-    words = [("a", 0.5, 1), ("b", 1.49, 2), ("—", 2.1, 2.3), ("c", 2.5, 3), ("d", 5, 6), ("e", 6.1, 6.4)]
-    shape = shape_of(words)
-    runs = numbers.runs([Interval(start, end) for text, start, end in words if text.isalpha()])
-    assert [(one["startSecs"], one["endSecs"]) for one in shape["speech"]] == runs
-    assert [one["isLong"] for one in shape["pauses"]] == [False, True]
+    speech = [Interval(*one) for one in [(0.5, 1), (1.49, 2), (2.5, 3), (5, 6), (6.1, 6.4)]]
+    found = numbers.measure(Sound(7.0, speech, -20.0, 0.0), None, "de")
+    drawn = shape_of([], found["runs"])["pauses"]
+    assert [(one["startSecs"], one["endSecs"], one["isLong"]) for one in drawn] == [(2, 2.5, False), (3, 5, True)]
+    assert (found["pauses"]["count"], found["pauses"]["longCount"]) == (2, 1)
 
 
 def test_the_sentence_of_a_moment_is_the_last_that_has_begun() -> None:
@@ -74,7 +72,7 @@ def test_the_sentence_of_a_moment_is_the_last_that_has_begun() -> None:
 
 
 def test_nothing_said_has_no_shape() -> None:
-    assert shape_of([]) == {"speech": [], "pauses": [], "pace": [], "parts": [-1, -1, -1, -1]}
+    assert shape_of([]) == {"pauses": [], "pace": [], "parts": [-1, -1, -1, -1]}
 
 
 def test_an_hour_has_no_more_bars_than_a_screen_shows() -> None:

@@ -5,7 +5,7 @@
 import { clock } from "./format.js";
 import { element } from "./page.js";
 import { bars, moveNeedle, share, timeline } from "./pictures.js";
-import { paceOverTime, pauses, stretches, wordsOf } from "./speech-shape.js";
+import { paceOverTime, pauses, wordsOf } from "./speech-shape.js";
 
 /** @typedef {import("../client/openapi.js").components["schemas"]["RecordingDetail"]} RecordingDetail */
 /** @typedef {NonNullable<RecordingDetail["metrics"]>} Metrics */
@@ -33,7 +33,7 @@ export function showNumbers({ metrics, transcript, language }) {
   element("facts", HTMLElement).replaceChildren(...facts(metrics, isEnglish).map(described));
   const words = wordsOf(transcript?.segments ?? []);
   showPace(metrics, words, isEnglish);
-  showTimeline(metrics, words);
+  showTimeline(metrics);
   showFillers(metrics);
 }
 
@@ -96,18 +96,14 @@ function showPace({ wordsPerMinute }, words, isEnglish) {
   element("pace-band", HTMLElement).hidden = !isEnglish;
 }
 
-/**
- * @param {Metrics} metrics
- * @param {import("./speech-shape.js").Word[]} words
- */
-function showTimeline({ totalSecs, pauses: counted }, words) {
+/** @param {Metrics} metrics */
+function showTimeline({ totalSecs, runs: speech, pauses: counted }) {
   const longer = counted.longCount === 0 ? "none" : String(counted.longCount);
   const said =
     counted.count === 0
       ? "No pause of half a second or more."
       : `${count(counted.count, "pause")} of half a second and more, ${longer} of two seconds and more; the longest ${counted.longestSecs.toFixed(1)} seconds.`;
   element("pauses-words", HTMLElement).textContent = said;
-  const speech = stretches(words);
   const isDrawn = speech.length > 0 && totalSecs > 0;
   element("pauses-legend", HTMLElement).hidden = !isDrawn;
   element("pauses-picture", HTMLElement).hidden = !isDrawn;

@@ -1,5 +1,5 @@
 /**
- * How a speech went, from the times of its words: where somebody speaks, the pauses between, and the pace over time.
+ * How a speech went: the pauses between the stretches in which somebody speaks, and the pace over time.
  *
  * @typedef {{ startSecs: number, endSecs: number }} Stretch
  * @typedef {import("../client/openapi.js").components["schemas"]["TranscriptWord"]} Word
@@ -7,7 +7,6 @@
  */
 
 // As docs/speech.md defines them.
-const PAUSE_SECS = 0.5;
 const LONG_PAUSE_SECS = 2;
 const PIECE_SECS = 15;
 const MOST_PIECES = 60; // more bars than that nobody tells apart
@@ -22,24 +21,8 @@ export function wordsOf(segments) {
 }
 
 /**
- * Where somebody speaks: words that no pause divides.
- * @param {Stretch[]} words
- * @returns {Stretch[]}
- */
-export function stretches(words) {
-  /** @type {Stretch[]} */
-  const found = [];
-  for (const { startSecs, endSecs } of words) {
-    const last = found.at(-1);
-    if (last && startSecs - last.endSecs < PAUSE_SECS) last.endSecs = Math.max(last.endSecs, endSecs);
-    else found.push({ startSecs, endSecs });
-  }
-  return found;
-}
-
-/**
- * The pauses between them.
- * @param {Stretch[]} speech
+ * The pauses in a speech.
+ * @param {Stretch[]} speech the stretches that no pause divides
  * @returns {(Stretch & { isLong: boolean })[]}
  */
 export function pauses(speech) {

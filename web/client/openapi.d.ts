@@ -1329,6 +1329,8 @@ export interface components {
             speakingSecs: number;
             /** Longestrunsecs */
             longestRunSecs: number;
+            /** Runs */
+            runs: components["schemas"]["Run"][];
             pauses: components["schemas"]["Pauses"];
             /** Loudnessdb */
             loudnessDb: number | null;
@@ -1393,6 +1395,16 @@ export interface components {
             audioUrl: string | null;
             /** Audiourlexpiresat */
             audioUrlExpiresAt: string | null;
+        };
+        /**
+         * Run
+         * @description A stretch without a pause.
+         */
+        Run: {
+            /** Startsecs */
+            startSecs: number;
+            /** Endsecs */
+            endSecs: number;
         };
         /**
          * Transcript

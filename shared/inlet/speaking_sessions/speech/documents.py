@@ -10,8 +10,8 @@ from inlet.speaking_sessions.speech.words import Word, in_segments
 
 type Engine = Literal["local", "gemini"]
 
-SENTENCE_PAUSE_SECS = 0.7
-"""A pause that ends a line of a transcript without punctuation."""
+SENTENCE_PAUSE_SECS: dict[Engine, float] = {"local": 0.4, "gemini": 2.0}
+"""The pause that ends a line of a transcript: a short one where there is no punctuation that would do it."""
 
 
 def sound_to_json(sound: Sound) -> bytes:
@@ -53,7 +53,7 @@ class Transcript:
         """Return the columns of a row; None where there are no words to keep."""
         if self.words is None:
             return None
-        segments = in_segments(self.words, pause_secs=SENTENCE_PAUSE_SECS)
+        segments = in_segments(self.words, pause_secs=SENTENCE_PAUSE_SECS[self.engine])
         return {
             "text": self.text,
             "language": self.language,

@@ -65,6 +65,13 @@ class Pauses(TypedDict):
     longestSecs: float
 
 
+class Run(TypedDict):
+    """A stretch without a pause."""
+
+    startSecs: float
+    endSecs: float
+
+
 class Metrics(TypedDict):
     """The numbers of a recording. Those of its words are null where there is no transcript, rates where it is short.
 
@@ -75,6 +82,7 @@ class Metrics(TypedDict):
     totalSecs: float
     speakingSecs: float
     longestRunSecs: float
+    runs: list[Run]
     pauses: Pauses
     loudnessDb: float | None
     clippedShare: float
@@ -89,14 +97,16 @@ class Metrics(TypedDict):
 def measure(sound: Sound, text: str | None, language: str) -> Metrics:
     """Compute all numbers. `text` is the transcript, None where there is none; `language` a tag such as `en-GB`."""
     words = None if text is None else spoken_words(text)
+    stretches = runs(sound.speech)
     speaking = sum(end - start for start, end in sound.speech)
     spanned = sound.speech[-1].end - sound.speech[0].start if sound.speech else 0.0
     enough = words is not None and len(words) >= LEAST_WORDS and spanned >= LEAST_SECS
     return {
         "totalSecs": _rounded(sound.total_secs),
         "speakingSecs": _rounded(speaking),
-        "longestRunSecs": _rounded(max((run.end - run.start for run in runs(sound.speech)), default=0.0)),
-        "pauses": _pauses(sound.speech),
+        "longestRunSecs": _rounded(max((end - start for start, end in stretches), default=0.0)),
+        "runs": [{"startSecs": _rounded(start), "endSecs": _rounded(end)} for start, end in stretches],
+        "pauses": _pauses(stretches),
         "loudnessDb": None if sound.loudness_db is None else round(sound.loudness_db, 1),
         "clippedShare": round(sound.clipped_share, 4),
         "words": None if words is None else len(words),
@@ -124,9 +134,8 @@ def runs(speech: Sequence[Interval]) -> list[Interval]:
     return found
 
 
-def _pauses(speech: Sequence[Interval]) -> Pauses:
-    between = runs(speech)
-    silences = [after.start - before.end for before, after in pairwise(between)]
+def _pauses(stretches: Sequence[Interval]) -> Pauses:
+    silences = [after.start - before.end for before, after in pairwise(stretches)]
     return {
         "count": len(silences),
         "longCount": sum(silence >= LONG_PAUSE_SECS for silence in silences),
