@@ -250,6 +250,31 @@ class Settings:
         return frozenset(origin.rstrip("/") for origin in _optional("LIVE_ORIGINS").split(",") if origin)
 
     @cached_property
+    def metrics_namespace(self) -> str:
+        """Under which CloudWatch keeps the metrics: one a stack."""
+        return _optional("METRICS_NAMESPACE", "Inlet")
+
+    @cached_property
+    def picture_dollars(self) -> float:
+        """What a call of the image model costs: an estimate, for the metrics only."""
+        return _amount("PICTURE_DOLLARS", "0.04")
+
+    @cached_property
+    def speech_minute_dollars(self) -> float:
+        """What a minute of sound costs to be written down by a model: an estimate, for the metrics only."""
+        return _amount("SPEECH_MINUTE_DOLLARS", "0.003")
+
+    @cached_property
+    def remark_dollars(self) -> float:
+        """What a model's remarks on one recording cost: an estimate, for the metrics only."""
+        return _amount("REMARK_DOLLARS", "0.002")
+
+    @property
+    def trace_header(self) -> str | None:
+        """The invocation's trace. Lambda sets it anew for each one, so it is not kept."""
+        return _optional("_X_AMZN_TRACE_ID") or None
+
+    @cached_property
     def web_directory(self) -> str:
         """Where the web client's files lie."""
         return _optional("WEB_DIRECTORY", "/opt")
@@ -338,6 +363,13 @@ def _whole_number(name: str, default: int, *, most: int = 10**15) -> int:
     if not re.fullmatch("[0-9]{1,15}", text) or int(text) > most:
         raise InvalidSetting(f"The environment variable {name} must be a whole number up to {most}, not {text!r}")
     return int(text)
+
+
+def _amount(name: str, default: str) -> float:
+    text = _optional(name, default)
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,9})?", text):
+        raise InvalidSetting(f"The environment variable {name} must be an amount such as 0.04, not {text!r}")
+    return float(text)
 
 
 settings = Settings()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from inlet import background, deployment_table, identifiers, notifications_table, webhooks
+from inlet import background, deployment_table, identifiers, metrics, notifications_table, webhooks
 from inlet.deadline import Deadline
 from inlet.errors import InletError
 from inlet.logs import logger
@@ -61,6 +61,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         gone = _deliver(endpoint, deadline, counts)
     finally:
         logger.info("notifications", extra=dict(counts))
+    metrics.put({"RunsFinished": 1}, operation="deliver_notifications")
     if counts["dead"] or gone:
         raise NotificationsUndelivered(f"{counts['dead']} notifications are dead; the endpoint is gone: {gone}")
     return counts

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 from inlet import keys, storage
-from inlet.errors import GenerationTimedOut, GenerationUnavailable
 from inlet.settings import settings
 from inlet.speaking_sessions import analyses_table
 from inlet.speaking_sessions.analyses_table import LEDGER
@@ -20,7 +19,7 @@ def transcribe(analysis: Analysis, sound: Sound) -> Transcript:
     if not sound.speech:
         return Transcript(_engine(), analysis.language, [])
     if settings.analysis == "gemini":
-        return _by_gemini(analysis)
+        return _by_gemini(analysis, minutes=sound.total_secs / 60)
     return _locally(analysis, sound)
 
 
@@ -33,22 +32,15 @@ def _engine() -> Engine:
     return "gemini" if settings.analysis == "gemini" else "local"
 
 
-def _by_gemini(analysis: Analysis) -> Transcript:
+def _by_gemini(analysis: Analysis, *, minutes: float) -> Transcript:
     from inlet import gemini
     from inlet.speaking_sessions import gemini_speech
 
     gemini.require_configured()
     call = analyses_table.call_for(analysis, STEP)
-    LEDGER.claim(call)
     url = storage.presign_get(keys.prepared_recording(analysis.session_id)).url
-    try:
+    with LEDGER.paid(call, minutes * settings.speech_minute_dollars):
         return Transcript("gemini", analysis.language, gemini_speech.transcribe(url, analysis.language))
-    except GenerationUnavailable:
-        LEDGER.refused(call)
-        raise
-    except GenerationTimedOut:
-        LEDGER.timed_out(call)
-        raise
 
 
 def _locally(analysis: Analysis, sound: Sound) -> Transcript:
