@@ -252,7 +252,7 @@ def test_a_database_that_does_not_answer_is_no_refusal(
     database.close()
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     settings.reload()
-    answer = load_handler("live/connect").lambda_handler(connect_event("any"), None)
+    answer = load_handler("live/connect").lambda_handler(connect_event("any"), invocations.Context())
     assert answer == {"statusCode": 503}
 
 
