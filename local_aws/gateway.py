@@ -103,7 +103,8 @@ class Api:
         if refused := self._callers.refusal(request):
             return self._refusal(*refused)
         if self._numbers is not None and (request.method, request.raw_path) == ("GET", numbers.PATH):
-            return await self._in_thread(self._numbers.answer)  # no header lets a page of another origin read it
+            page: HttpResponse = await self._in_thread(self._numbers.answer)
+            return page  # no header lets a page of another origin read it
         if self._cors is None:
             return await self._answer_route(request, incoming)
         if preflight := self._cors.answer_preflight(request):

@@ -59,13 +59,15 @@ class Numbers:
         """Return the numbers at a moment, in epoch seconds."""
         with self._lock:
             self._read_on()
-            rows = [("metric", "", "last hour: sum", "mean", "highest", "newest", "in all: sum", "mean")]
+            rows = [["metric", "", "last hour: sum", "mean", "highest", "newest", "in all: sum", "mean"]]
             for (_, name, dimensions), series in sorted(self._series.items()):
                 lately = series.lately(now - HOUR_SECONDS)
-                shown = [sum(lately), sum(lately) / len(lately), max(lately), lately[-1]] if lately else [None] * 4
+                shown: list[float | None] = [None] * 4
+                if lately:
+                    shown = [sum(lately), sum(lately) / len(lately), max(lately), lately[-1]]
                 shown += [series.total, series.total / series.count]
                 unit = "" if series.unit in ("None", "Count") else f" ({series.unit})"
-                rows.append((name + unit, dimensions, *map(_shown, shown)))
+                rows.append([name + unit, dimensions, *map(_shown, shown)])
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "".join(
             "  ".join(
