@@ -1,7 +1,7 @@
 """Metrics: lines on standard output that CloudWatch reads as numbers (its embedded metric format, EMF).
 
-By hand, since it is one line of JSON: a library that does it costs each cold start more than this whole module. Lambda
-leaves alone what is JSON already. `make run` reads the same lines.
+By hand, since it is one line of JSON, printed at once: a library keeps values until an invocation ends, and one that is
+killed would lose them. Lambda leaves alone what is JSON already. `make run` reads the same lines.
 
 A dimension has few values, all known before anything runs: never an id, an address or a text of somebody's.
 """
