@@ -8,6 +8,7 @@ import pytest
 
 from inlet import deletions, metrics
 from inlet.errors import StorageUnavailable
+from inlet.settings import settings
 from tests.support.photographs import PHOTOGRAPH
 from tests.support.worlds.image_jobs import ImageJobsWorld
 from tests.support.worlds.world import DAY
@@ -70,10 +71,10 @@ def test_every_metric_is_emitted_and_says_what_happened(
         raise StorageUnavailable("no")
 
     monkeypatch.setenv("METRICS_NAMESPACE", NAMESPACE)
-    metrics.settings.reload()
+    settings.reload()
     monkeypatch.setattr("inlet.storage.delete_many", refuse)
     deletions.attempt(["files/key"])
-    metrics.settings.reload()
+    settings.reload()
 
     logs = "".join(log.read_text() for log in tmp_path_factory.getbasetemp().glob("crash[0-9]*/functions.log"))
     measured = Measured(logs + capsys.readouterr().out)
@@ -94,6 +95,6 @@ def test_every_metric_is_emitted_and_says_what_happened(
     }
     assert measured.sum("ErrorsSwallowed") == measured.sum("ErrorsSwallowed", "deletion left to the sweeper") >= 1
     told = [line for line in logs.splitlines() if line.startswith("INFO stage ")]
-    assert all("upload_id=" in line and "request_id=" in line for line in told)
+    assert all("request_id=" in line and ("upload_id=" in line or "session_id=" in line) for line in told)
     for job in (good, bad, silent):
         assert job.token not in logs
