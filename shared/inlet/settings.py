@@ -56,6 +56,11 @@ class Settings:
         return _optional("MIGRATIONS_DATABASE_URL") or self.database_url
 
     @cached_property
+    def commit(self) -> str | None:
+        """The commit that is deployed; unset where nobody knows."""
+        return _optional("COMMIT") or None
+
+    @cached_property
     def migrations_directory(self) -> str:
         """Where the numbered SQL files lie."""
         return _optional("MIGRATIONS_DIRECTORY", "/opt")
