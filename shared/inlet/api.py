@@ -8,6 +8,7 @@ of import) out of functions that only read.
 
 import inspect
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any, get_args, get_origin
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from inlet import answers, headers, idempotency, logs, request_body
+from inlet import answers, headers, idempotency, logs, request_body, snapshots
 from inlet.answers import Family
 from inlet.errors import (
     DependencyUnavailable,
@@ -44,6 +45,9 @@ ANYBODY: Security = []
 JOB_TOKEN: Security = [{"jobToken": []}]
 OPTIONAL_JOB_TOKEN: Security = [{}, {"jobToken": []}]
 SIGNED_IN: Security = [{"jwt": []}]
+
+# The SDK spreads its retries by it: copies of one snapshot must not all come back at the same moment.
+snapshots.after_restore(random.seed)
 
 _FORM = "multipart/form-data"
 _HEADERS = {
