@@ -1,24 +1,29 @@
 """`make deploy STAGE=dev`: from an account to a working address, or a refusal that says what is missing."""
 
+import hashlib
+import json
 import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import WaiterError
 
 from deployment import secrets
 from deployment.account import WAITING, Account, outputs, stack_name, stack_status
 from deployment.smoke import smoke
+from deployment.versions import prune
 from deployment.words import Refused, say
-from scripts.build import ROOT, build_directory
+from scripts.build import ROOT, STAMP, build_directory
 
 # A file of one's own, outside the clone, keeps a stage's parameters out of what git pulls.
 CONFIGURATION = Path(os.environ.get("SAMCONFIG") or ROOT / "samconfig.toml").resolve()
 # What this program finds out by itself; samconfig.toml has the rest.
-FOUND = ("Stage", "Architecture", "FunctionsSecretVersion", "RestrictedSecretVersion")
+FOUND = ("Stage", "Architecture", "FunctionsSecretVersion", "RestrictedSecretVersion", "Release", "Commit")
 
 
 def deploy(where: Account, stage: str, architecture: str) -> None:
@@ -32,11 +37,14 @@ def deploy(where: Account, stage: str, architecture: str) -> None:
             f"The stack {stack_name(stage)} is {status}: `make destroy STAGE={stage}` first, then deploy again."
         )
     parameters = parameters_of(where, stage, architecture)
+    parameters["Commit"] = commit()
+    parameters["Release"] = release((template.parent / STAMP).read_text(), parameters)
     say(f"Deploying {stack_name(stage)} to account {where.number}, region {where.region}, as {where.caller}")
     command = sam_command(template, stage, where.region, parameters, is_new=status is None)
     if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:  # noqa: S603 - fixed words and checked values
         raise Refused("sam did not deploy; what it said stands above.")
     finish(where, stage)
+    say(f"{prune(where, stage, datetime.now(UTC))} older versions of functions are deleted; no execution needs them.")
 
 
 def rotate(where: Account, stage: str) -> None:
@@ -45,11 +53,18 @@ def rotate(where: Account, stage: str) -> None:
         raise Refused(f"There is no stack {stack_name(stage)}. `make deploy STAGE={stage}` makes it.")
     client, versions = where.client("cloudformation"), secret_versions(where, stage)
     (stack,) = client.describe_stacks(StackName=stack_name(stage))["Stacks"]
+    before = {one["ParameterKey"]: one["ParameterValue"] for one in stack["Parameters"]}
+    if versions.items() <= before.items():
+        say("The functions have the newest version already.")
+        finish(where, stage)
+        return
+    # A release of its own: without one the alias would go on naming versions that have the old secrets.
+    changed = versions | {"Release": release(before["Release"], versions)}
     parameters = [
-        {"ParameterKey": name, "ParameterValue": versions[name]}
-        if name in versions
+        {"ParameterKey": name, "ParameterValue": changed[name]}
+        if name in changed
         else {"ParameterKey": name, "UsePreviousValue": True}
-        for name in (one["ParameterKey"] for one in stack["Parameters"])
+        for name in before
     ]
     try:
         client.update_stack(
@@ -62,10 +77,6 @@ def rotate(where: Account, stage: str) -> None:
         client.get_waiter("stack_update_complete").wait(StackName=stack_name(stage), WaiterConfig=WAITING)
     except WaiterError as error:
         raise Refused("The stack did not take them, and went back to what it had; its events say why.") from error
-    except ClientError as error:
-        if "No updates" not in error.response["Error"]["Message"]:
-            raise
-        say("The functions have the newest version already.")
     finish(where, stage)
 
 
@@ -75,6 +86,20 @@ def finish(where: Account, stage: str) -> None:
     say("Trying it from outside:")
     smoke(url)
     print(url)
+
+
+def release(before: str, changed: Mapping[str, str]) -> str:
+    """Return the number of a release: the same for the same code (or release before) and the same parameters."""
+    return hashlib.sha256(json.dumps([before, sorted(changed.items())]).encode()).hexdigest()
+
+
+def commit() -> str:
+    """Return the commit that is deployed, marked where files differ from it; empty where there is no repository."""
+    asked = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty"]
+    try:
+        return subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def parameters_of(where: Account, stage: str, architecture: str) -> dict[str, str]:

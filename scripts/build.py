@@ -37,6 +37,8 @@ INPUTS = (
 MACHINES = {"arm64": 0xB7, "x86_64": 0x3E}
 # What Lambda accepts of a function and its layers together, unzipped.
 UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
+STAMP = "inputs.sha256"
+"""Beside a build, the digest of all that went into it."""
 
 
 class BuildRefused(Exception):
@@ -109,7 +111,7 @@ def build(architecture: str) -> bool:
     with (directory.parent / f"{architecture}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         inputs = digest_of_inputs(architecture)
-        stamp = directory / "inputs.sha256"
+        stamp = directory / STAMP
         if stamp.exists() and stamp.read_text() == inputs:
             return False
         _sam_build(architecture, directory)

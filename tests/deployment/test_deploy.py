@@ -1,7 +1,9 @@
 """`make deploy` and what belongs to it: the person's own account and region, refusals in words, a test from outside."""
 
 import json
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +131,9 @@ def test_a_stack_that_can_only_be_deleted_is_said(
         deploy.deploy(where, "dev", "arm64")
 
 
+ROTATED = ("FunctionsSecretVersion", "RestrictedSecretVersion", "Release")
 TEMPLATE: dict[str, dict[str, Any]] = {
-    "Parameters": {name: {"Type": "String"} for name in ("FunctionsSecretVersion", "RestrictedSecretVersion", "Other")},
+    "Parameters": {name: {"Type": "String"} for name in (*ROTATED, "Other")},
     "Resources": {
         "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "FunctionsSecretVersion"}}}
     },
@@ -155,11 +158,14 @@ def test_rotating_brings_the_newest_version_and_changes_nothing_else(where: Acco
     deploy.rotate(where, "dev")
     (rotated,) = older.describe_stacks(StackName="inlet-dev")["Stacks"]
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in rotated["Parameters"]}
+    assert re.fullmatch("[0-9a-f]{64}", parameters.pop("Release")), "by which every function is published anew"
     assert parameters == {
         "FunctionsSecretVersion": secrets.complete(where, secrets.functions_secret("dev")).id,
         "RestrictedSecretVersion": secrets.complete(where, secrets.restricted_secret("dev")).id,
         "Other": "old",
     }
+    deploy.rotate(where, "dev")
+    assert older.describe_stacks(StackName="inlet-dev")["Stacks"] == [rotated], "there is nothing to rotate any more"
     with pytest.raises(Refused, match="There is no stack inlet-prod"):
         deploy.rotate(where, "prod")
 
@@ -190,8 +196,25 @@ def test_a_stack_is_tried_from_outside(
     assert "/api/me" in said
     assert "/api/sessions" in said
     assert "/api/mocs/uploads/sessions" in said
+    assert "/api/health: " in said.partition("\n")[0], "first of all"
     assert "a WebSocket: told that the job is pending" in said
     assert "from upload to preview" in said
+
+
+def test_a_stack_that_reaches_no_database_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "WARM_UP_SECONDS", 0)
+    ill = {"healthy": False, "version": "1", "commit": None, "schema": None, "database": False, "bucket": True}
+    transport = httpx.MockTransport(lambda _: httpx.Response(503, json=ill))
+    monkeypatch.setattr(httpx, "Client", partial(httpx.Client, transport=transport))
+    with pytest.raises(Refused, match="does not reach the database in time"):
+        smoke.smoke("http://api")
+
+
+def test_a_release_is_one_of_code_and_parameters() -> None:
+    first = deploy.release("code", {"LogLevel": "INFO", "Stage": "dev"})
+    assert first == deploy.release("code", {"Stage": "dev", "LogLevel": "INFO"}), "else nothing could be deployed twice"
+    others = {deploy.release("changed", {"LogLevel": "INFO", "Stage": "dev"}), deploy.release("code", {"Stage": "dev"})}
+    assert len(others - {first}) == 2
 
 
 def test_a_stack_that_cannot_be_watched_is_noticed_unless_it_is_meant(
