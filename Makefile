@@ -97,7 +97,7 @@ requirements: $(SYNCED) ## export layers/*/requirements.txt from uv.lock
 
 ## Ship
 
-build: $(SYNCED) ## package functions and layers (ARCHITECTURE=arm64, as deployed, or x86_64)
+build: $(SYNCED) node_modules/.installed ## package functions and layers (ARCHITECTURE=arm64, as deployed, or x86_64)
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(ARCHITECTURE)
 
 DEPLOYMENT := $(PYTHON) -m deployment
@@ -117,11 +117,11 @@ smoke: $(SYNCED) ## try a deployed stack from outside (URL=https://…)
 destroy: $(SYNCED) ## take a stage down, and say what stays (STAGE)
 	@$(DEPLOYMENT) destroy --stage $(STAGE) --region "$(REGION)"
 
-rehearse: $(SYNCED) ## go through all of these on an AWS of this machine, without an account
+rehearse: $(SYNCED) node_modules/.installed ## go through all of these on an AWS of this machine, without an account
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(HOST_ARCHITECTURE)
 	@$(PYTHON) -m rehearsal
 
-invoke: $(SYNCED) ## one function in Lambda's own container image, with Docker (FUNCTION=ImageJobsStatusFunction)
+invoke: $(SYNCED) node_modules/.installed ## one function in Lambda's own container image, with Docker (FUNCTION=ImageJobsStatusFunction)
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(HOST_ARCHITECTURE)
 	$(BIN)/sam local invoke $(FUNCTION) --event $(or $(EVENT),events/$(FUNCTION).json) \
 		--config-file $(CURDIR)/samconfig.toml --template-file $(call BUILT,$(HOST_ARCHITECTURE)) \
@@ -137,7 +137,7 @@ sbom: $(SYNCED) ## write the bill of materials of what is deployed to .aws-sam/s
 		--group analytics --group site
 	@echo ".aws-sam/sbom.json"
 
-bench: $(SYNCED) ## measure everything, in ratios (ONLY="init image_jobs memory cost imaging …" chooses)
+bench: $(SYNCED) node_modules/.installed ## measure everything, in ratios (ONLY="init image_jobs memory cost imaging …" chooses)
 	@PYTHONHASHSEED=0 $(PYTHON) -m bench $(ONLY)
 
 clean: ## remove what was built and what the local stack keeps; tools stay

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inlet.headers import matches_etag
 from inlet.settings import settings
-from inlet.website import File, Website, meta
+from inlet.website import ASSETS, File, Website, meta
 
 settings.refuse_unsafe()
 
@@ -46,12 +46,12 @@ async def page(request: Request) -> Response:
 
 
 async def static(request: Request) -> Response:
-    """Serve a script, style or picture, with or without the version in front."""
+    """Serve a script, style or picture; a plain one with or without the version in front."""
     path: str = request.path_params["path"]
     version, _, versioned = path.partition("/")
     site = website(_client_id(request))
     if file := site.files.get(path):
-        return _answer(request, file, ASK_AGAIN)
+        return _answer(request, file, FOR_EVER if version == ASSETS else ASK_AGAIN)
     if file := site.files.get(versioned):
         # A page of another release gets what there is now, but must not keep it under that name.
         return _answer(request, file, FOR_EVER if version == site.version else ASK_AGAIN)
@@ -108,18 +108,17 @@ def _swagger_ui(name: str) -> File:
     if powertools is None or powertools.origin is None:
         raise HTTPException(404)
     path = Path(powertools.origin).parent / "event_handler/openapi/swagger_ui" / name
-    return File(path.read_bytes(), path.suffix)
+    return File(path, path.suffix)
 
 
 def _answer(request: Request, file: File, cache_control: str) -> Response:
-    compressed = file.compressed if "gzip" in request.headers.get("accept-encoding", "") else None
-    etag = f'"{file.etag}-gzip"' if compressed else f'"{file.etag}"'
+    encoding, content = file.encoded(request.headers.get("accept-encoding", "")) or ("", file.content)
+    etag = f'"{file.etag}-{encoding}"' if encoding else f'"{file.etag}"'
     headers = {"etag": etag, "cache-control": cache_control, "vary": "accept-encoding"}
     if matches_etag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    content = compressed or file.content
-    if compressed:
-        headers["content-encoding"] = "gzip"
+    if encoding:
+        headers["content-encoding"] = encoding
     headers |= {"content-length": str(len(content)), "content-type": file.media_type}
     return Response(b"" if request.method == "HEAD" else content, headers=headers)
 
