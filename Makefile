@@ -68,7 +68,7 @@ lint-python: $(SYNCED)
 # routes and the canary exist only there (SAM uses up some parameters, mappings and conditions, hence the ignored checks).
 # cfn-lint does not read the state machine, whose Resources are placeholders until deployment (hence no URI check).
 lint-template: $(SYNCED)
-	$(BIN)/cfn-lint template.yaml
+	$(BIN)/cfn-lint template.yaml deployment/*/*.yaml
 	$(PYTHON) -m scripts.translate .aws-sam/translated.json Stage=prod
 	$(BIN)/cfn-lint --ignore-checks W2001 W7001 W8001 --template .aws-sam/translated.json
 	$(CHECKOV) --config-file .checkov.yaml --file .aws-sam/translated.json

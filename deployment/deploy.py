@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import tomllib
@@ -10,11 +11,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import WaiterError
 
-from deployment import secrets
+from deployment import edge_files, secrets
 from deployment.account import WAITING, Account, outputs, stack_name, stack_status
+from deployment.protection import protect
 from deployment.smoke import smoke
 from deployment.versions import prune
 from deployment.words import Refused, say
@@ -43,6 +46,8 @@ def deploy(where: Account, stage: str, architecture: str) -> None:
     command = sam_command(template, stage, where.region, parameters, is_new=status is None)
     if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:  # noqa: S603 - fixed words and checked values
         raise Refused("sam did not deploy; what it said stands above.")
+    protect(where, stage)
+    edge_files.upload(where, stage)
     finish(where, stage)
     say(f"{prune(where, stage, datetime.now(UTC))} older versions of functions are deleted; no execution needs them.")
 
@@ -82,7 +87,11 @@ def rotate(where: Account, stage: str) -> None:
 
 def finish(where: Account, stage: str) -> None:
     """Try the stack from outside, and tell its address."""
-    url = outputs(where, stage)["Url"]
+    told = outputs(where, stage)
+    url = told["Url"]
+    if (edge := told.get("EdgeAddress")) and not _is_known(urlsplit(url).netloc):
+        say(f"{url} is not in the DNS yet: let it point to {edge} (CNAME or ALIAS). Until then the API answers alone.")
+        url = told["ApiUrl"]
     say("Trying it from outside:")
     smoke(url)
     print(url)
@@ -102,6 +111,13 @@ def commit() -> str:
         return ""
 
 
+def _is_known(name: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(name, 443))
+    except OSError:
+        return False
+
+
 def parameters_of(where: Account, stage: str, architecture: str) -> dict[str, str]:
     """Return the template's parameters: what samconfig.toml says for the stage, and what can be found out."""
     chosen = configured(stage)
@@ -115,12 +131,13 @@ def parameters_of(where: Account, stage: str, architecture: str) -> dict[str, st
     wanted = {"GEMINI_API_KEY": chosen.get("Generator") == "gemini", "WEBHOOK_SECRETS": bool(chosen.get("WebhookUrl"))}
     also = frozenset(name for name, is_wanted in wanted.items() if is_wanted)
     r2_keys = frozenset({"S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}) if chosen.get("R2Endpoint") else frozenset[str]()
+    edge = frozenset({"EDGE_SECRET"}) if chosen.get("DomainName") else frozenset[str]()
     return {
         "BucketName": default_bucket,
         **chosen,
         "Stage": stage,
         "Architecture": architecture,
-        **secret_versions(where, stage, functions_also=r2_keys, restricted_also=also),
+        **secret_versions(where, stage, functions_also=r2_keys | edge, restricted_also=also),
     }
 
 

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inlet.headers import matches_etag
 from inlet.settings import settings
-from inlet.website import ASSETS, File, Website, meta
+from inlet.website import ASK_AGAIN, FOR_EVER, File, Website, meta
 
 settings.refuse_unsafe()
 
@@ -34,8 +34,6 @@ PAGES = {  # address: (page, its section in the navigation)
     "/signed-in": ("signed-in", ""),
     "/docs": ("docs", "/docs"),
 }
-ASK_AGAIN = "no-cache"  # keep it, but ask whether it has changed
-FOR_EVER = "public, max-age=31536000, immutable"
 SWAGGER_UI = ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
 
 
@@ -51,7 +49,7 @@ async def static(request: Request) -> Response:
     version, _, versioned = path.partition("/")
     site = website(_client_id(request))
     if file := site.files.get(path):
-        return _answer(request, file, FOR_EVER if version == ASSETS else ASK_AGAIN)
+        return _answer(request, file, site.cache_control(path))
     if file := site.files.get(versioned):
         # A page of another release gets what there is now, but must not keep it under that name.
         return _answer(request, file, FOR_EVER if version == site.version else ASK_AGAIN)

@@ -18,7 +18,9 @@ Stage = Literal["local", "dev", "staging", "prod"]
 
 MAX_RETENTION_DAYS = 36_500
 
-FUNCTION_SECRETS = frozenset({"DATABASE_URL", "SERVER_SECRET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"})
+FUNCTION_SECRETS = frozenset(
+    {"DATABASE_URL", "SERVER_SECRET", "EDGE_SECRET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}
+)
 """What the secret `inlet/STAGE/functions` holds: the two S3 keys on R2 only."""
 
 
@@ -117,6 +119,11 @@ class Settings:
         if len(secret) < 32:
             raise InvalidSetting("The environment variable SERVER_SECRET must have at least 32 characters")
         return secret
+
+    @cached_property
+    def edge_secret(self) -> str | None:
+        """What CloudFront proves itself by; unset where there is none: then no header tells a client's address."""
+        return _optional("EDGE_SECRET") or None
 
     @cached_property
     def max_image_bytes(self) -> int:

@@ -29,6 +29,8 @@ MEDIA_TYPES = {
     ".svg": "image/svg+xml",
     ".ts": "text/plain; charset=utf-8",
 }
+ASK_AGAIN = "no-cache"  # keep it, but ask whether it has changed
+FOR_EVER = "public, max-age=31536000, immutable"
 WORTH_COMPRESSING = 1000  # bytes
 ENCODINGS = {"br": ".br", "gzip": ".gz"}
 """What the build compresses by, the better one first, and how those files' names end."""
@@ -76,7 +78,7 @@ class Website:
         self._folder = folder
         self._head = head
         self.files = {path.relative_to(folder).as_posix(): File(path, path.suffix) for path in _public(folder)}
-        plain = ((name, file) for name, file in sorted(self.files.items()) if not name.startswith(f"{ASSETS}/"))
+        plain = ((name, file) for name, file in sorted(self.files.items()) if not self.never_changes(name))
         everything = "".join(f"{name} {file.etag}\n" for name, file in plain)
         self.version = "v" + hashlib.sha256(everything.encode()).hexdigest()[:12]
         self._pages: dict[str, File] = {}
@@ -98,6 +100,15 @@ class Website:
         """Return a file that lies beside the pages, such as openapi.json."""
         path = self._folder / name
         return File(path, path.suffix)
+
+    @staticmethod
+    def never_changes(name: str) -> bool:
+        """Return whether a file's name stands for its content."""
+        return name.startswith(f"{ASSETS}/")
+
+    def cache_control(self, name: str) -> str:
+        """Return how long a browser may keep a file, by its plain name."""
+        return FOR_EVER if self.never_changes(name) else ASK_AGAIN
 
     def _text(self, name: str) -> str:
         return (self._folder / name).read_text("utf-8")

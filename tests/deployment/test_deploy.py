@@ -11,12 +11,15 @@ import boto3
 import httpx
 import pytest
 from samcli.cli.types import CfnParameterOverridesType
+from samcli.yamlhelper import yaml_parse
 
 from deployment import __main__ as command
-from deployment import deploy, destroy, secrets, smoke
+from deployment import deploy, destroy, edge_files, secrets, smoke
 from deployment.account import Account, account, known_stage
+from deployment.protection import LASTING, protect
 from deployment.words import Refused
-from local.stack import LocalStack
+from local.stack import PROJECT, LocalStack
+from scripts import build
 from tests.support import aws
 
 DATABASE = "postgresql://inlet:password@host/inlet"
@@ -82,6 +85,7 @@ def test_what_the_template_asks_for_is_found_out(where: Account) -> None:
         ({"Generator": "gemini"}, "inlet/dev/restricted lacks GEMINI_API_KEY"),
         ({"R2Endpoint": "https://a.r2.cloudflarestorage.com"}, "set BucketName"),
         ({"R2Endpoint": "https://a.r2.cloudflarestorage.com", "BucketName": "files"}, "lacks S3_ACCESS_KEY_ID"),
+        ({"DomainName": "inlet.example.com"}, "lacks EDGE_SECRET"),
         ({"FunctionsSecretVersion": "old"}, "must not set FunctionsSecretVersion"),
         ({"OidcScope": 'openid "x"'}, "OidcScope must have no quotation mark"),
     ],
@@ -185,6 +189,79 @@ def test_destroying_asks_and_says_what_it_keeps(
     with pytest.raises(Refused, match="There is no stack inlet-dev"):
         destroy.destroy(where, "dev")
     assert secrets.complete(where, secrets.functions_secret("dev"))
+
+
+@pytest.fixture
+def prod(where: Account) -> Any:
+    """A stack of prod with an edge, as far as its outputs and its bucket go."""
+    client = where.client("cloudformation")
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "inlet-prod-edge"}}
+    outputs = {
+        "Url": {"Value": "https://inlet.invalid"},
+        "ApiUrl": {"Value": "https://api.example.com"},
+        "EdgeAddress": {"Value": "d1.cloudfront.net"},
+        "EdgeFilesBucket": {"Value": {"Ref": "EdgeFiles"}},
+    }
+    template = {"Resources": {"EdgeFiles": bucket}, "Outputs": outputs}
+    client.create_stack(StackName="inlet-prod", TemplateBody=json.dumps(template))
+    return client
+
+
+def test_prod_is_protected_and_no_other_stage(where: Account, older: Any, prod: Any) -> None:
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
+    for stage in ("dev", "prod"):
+        protect(where, stage)
+    (dev,) = older.describe_stacks(StackName="inlet-dev")["Stacks"]
+    assert not dev.get("EnableTerminationProtection")
+    policy = json.loads(prod.get_stack_policy(StackName="inlet-prod")["StackPolicyBody"])
+    (refused,) = [one for one in policy["Statement"] if one["Effect"] == "Deny"]
+    assert set(refused["Action"]) == {"Update:Replace", "Update:Delete"}
+    assert {one.removeprefix("LogicalResourceId/") for one in refused["Resource"]} == set(LASTING)
+    lasting = ("AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::Serverless::StateMachine")
+    kept = {name for name, one in template["Resources"].items() if one["Type"] in lasting and name != "EdgeFiles"}
+    assert kept == set(LASTING), "a resource that lasts is not protected, or one is that there is not"
+
+
+def test_a_protected_stage_is_not_destroyed(where: Account, prod: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YES", "1")
+    protect(where, "prod")
+    with pytest.raises(Refused, match=r"protected from deletion.*--no-enable-termination-protection"):
+        destroy.destroy(where, "prod")
+    prod.update_termination_protection(StackName="inlet-prod", EnableTerminationProtection=False)
+    edge_files.upload(where, "prod")
+    destroy.destroy(where, "prod")
+
+
+def test_files_are_uploaded_to_the_edge_once(where: Account, prod: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    build.bundle_web()
+    edge_files.upload(where, "prod")
+    edge_files.upload(where, "prod")
+    client = where.client("s3")
+    keys = [one["Key"] for one in client.list_objects_v2(Bucket="inlet-prod-edge")["Contents"]]
+    (script,) = (key for key in keys if re.fullmatch(r"web/assets/photo-[0-9a-f]{8}\.js", key))
+    head = client.head_object(Bucket="inlet-prod-edge", Key=script)
+    assert (head["ContentType"], head["CacheControl"]) == (
+        "text/javascript; charset=utf-8",
+        "public, max-age=31536000, immutable",
+    )
+    assert client.head_object(Bucket="inlet-prod-edge", Key="web/client/index.js")["CacheControl"] == "no-cache"
+    assert not [key for key in keys if key.endswith((".html", ".br", ".gz"))], "HTML is made for each stage"
+    first, second = (int(count) for count in re.findall(r"(\d+) of \d+ files are new", capsys.readouterr().err))
+    assert first == len(keys)
+    assert second == len([key for key in keys if not key.startswith("web/assets/")])
+
+
+def test_a_domain_that_points_nowhere_yet_is_said(
+    where: Account, prod: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried: list[str] = []
+    known: list[bool] = [False, True]
+    monkeypatch.setattr(deploy, "smoke", tried.append)
+    monkeypatch.setattr(deploy, "_is_known", lambda _: known.pop(0))
+    deploy.finish(where, "prod")
+    assert "d1.cloudfront.net" in capsys.readouterr().err
+    deploy.finish(where, "prod")
+    assert tried == ["https://api.example.com", "https://inlet.invalid"]
 
 
 def test_a_stack_is_tried_from_outside(
