@@ -10,6 +10,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
+from botocore.awsrequest import AWSResponse
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.yamlhelper import yaml_parse
 
@@ -209,10 +210,17 @@ def prod(where: Account) -> Any:
 
 def test_prod_is_protected_and_no_other_stage(where: Account, older: Any, prod: Any) -> None:
     template = yaml_parse((PROJECT / "template.yaml").read_text())
+    protected: list[dict[str, Any]] = []
+
+    def take(params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        protected.append(params["body"])
+        return AWSResponse("", 200, {}, None), {}
+
+    # The one call that moto does not know.
+    where.session.events.register("before-call.cloudformation.UpdateTerminationProtection", take)
     for stage in ("dev", "prod"):
         protect(where, stage)
-    (dev,) = older.describe_stacks(StackName="inlet-dev")["Stacks"]
-    assert not dev.get("EnableTerminationProtection")
+    assert [(one["StackName"], one["EnableTerminationProtection"]) for one in protected] == [("inlet-prod", "true")]
     policy = json.loads(prod.get_stack_policy(StackName="inlet-prod")["StackPolicyBody"])
     (refused,) = [one for one in policy["Statement"] if one["Effect"] == "Deny"]
     assert set(refused["Action"]) == {"Update:Replace", "Update:Delete"}
@@ -222,14 +230,20 @@ def test_prod_is_protected_and_no_other_stage(where: Account, older: Any, prod: 
     assert kept == set(LASTING), "a resource that lasts is not protected, or one is that there is not"
 
 
-def test_a_protected_stage_is_not_destroyed(where: Account, prod: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_protected_stage_is_not_destroyed(where: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YES", "1")
-    protect(where, "prod")
+    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    client = where.client("cloudformation")
+    client.create_stack(StackName="inlet-prod", TemplateBody=template, EnableTerminationProtection=True)
     with pytest.raises(Refused, match=r"protected from deletion.*--no-enable-termination-protection"):
         destroy.destroy(where, "prod")
-    prod.update_termination_protection(StackName="inlet-prod", EnableTerminationProtection=False)
-    edge_files.upload(where, "prod")
+
+
+def test_the_edge_s_files_go_with_their_stage(where: Account, prod: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YES", "1")
+    where.client("s3").put_object(Bucket="inlet-prod-edge", Key="web/a.js", Body=b"1")
     destroy.destroy(where, "prod")
+    assert "inlet-prod-edge" not in {one["Name"] for one in where.client("s3").list_buckets()["Buckets"]}
 
 
 def test_files_are_uploaded_to_the_edge_once(where: Account, prod: Any, capsys: pytest.CaptureFixture[str]) -> None:
