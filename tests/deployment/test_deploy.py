@@ -11,6 +11,7 @@ import boto3
 import httpx
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from samcli.cli.types import CfnParameterOverridesType
 from samcli.yamlhelper import yaml_parse
 
@@ -214,7 +215,7 @@ def test_prod_is_protected_and_no_other_stage(where: Account, older: Any, prod: 
 
     def take(params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
         protected.append(params["body"])
-        return AWSResponse("", 200, {}, None), {}
+        return AWSResponse("", 200, HTTPHeaders(), None), {}
 
     # The one call that moto does not know.
     where.session.events.register("before-call.cloudformation.UpdateTerminationProtection", take)
