@@ -1613,7 +1613,7 @@ export interface components {
         };
         /**
          * Health
-         * @description What is deployed, and what it reaches. `schema` is the newest migration, None where the database is not reached.
+         * @description What is deployed, and what it reaches. `schema` is the newest migration.
          */
         Health: {
             /** Healthy */
