@@ -188,6 +188,24 @@ def test_signing_out_ends_it_here_and_at_the_issuer(visitor: Page, issuer: Issue
     expect(visitor.get_by_label("Your name")).to_be_visible()  # the issuer has forgotten who it was
 
 
+def test_who_signs_out_while_a_token_is_renewed_stays_signed_out(visitor: Page) -> None:
+    sign_in(visitor)
+    held: dict[str, Route] = {}
+    visitor.route(
+        re.compile("/(token|revoke)$"), lambda route: held.update({route.request.url.rpartition("/")[2]: route})
+    )
+    with visitor.expect_request(re.compile("/token$")):
+        visitor.reload(wait_until="commit")  # the next page has no access token yet
+    visitor.get_by_role("button", name="Sign out").click()
+    with visitor.expect_response(re.compile("/token$")):
+        held["token"].continue_()
+    visitor.wait_for_timeout(300)
+    assert "inlet-refresh-token" not in visitor.evaluate(STORED)
+    held["revoke"].continue_()
+    visitor.wait_for_url("**/")
+    assert "inlet-refresh-token" not in visitor.evaluate(STORED)
+
+
 def test_what_can_go_wrong_on_the_way_back_is_said(visitor: Page, issuer: Issuer, traffic: Traffic) -> None:
     visitor.goto("/recordings")
     visitor.get_by_role("button", name="Sign in").click()

@@ -80,6 +80,7 @@ async function replace() {
   if (old === null) return null;
   try {
     const tokens = await renewal(old);
+    if (read(KEY) !== old) return null; // signed out meanwhile: what comes back late signs nobody in again
     const next = tokens.refreshToken ?? old; // not every issuer replaces it
     write(KEY, next);
     if (next !== old) tabs.postMessage({ from: old, to: next });
