@@ -89,7 +89,10 @@ class TestMetrics:
         assert names == metrics.UNITS.keys()
 
     def test_whoever_warns_and_goes_on_counts_it(self) -> None:
-        counted_otherwise = {"job failed", "half of today's model calls are used", "notification not delivered"}
+        counted_otherwise = {
+            *("job failed", "half of today's model calls are used", "notification not delivered"),
+            "unhealthy",  # whoever asked for the health is answered so
+        }
         for file in [*PROJECT.glob("shared/**/*.py"), *PROJECT.glob("functions/**/*.py")]:
             for part in source.parts(source.parsed(file)):
                 if isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute) and part.func.attr == "warning":
