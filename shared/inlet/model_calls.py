@@ -7,6 +7,8 @@ paying twice. A refusal (429, 5xx) costs nothing and may be retried; a time-out 
 A call is also held to the day's budget of the whole stack, and to its owner's turn. One that must wait comes later.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import LiteralString
 
@@ -16,6 +18,7 @@ from inlet.errors import (
     GenerationOverBudget,
     GenerationQueued,
     GenerationTimedOut,
+    GenerationUnavailable,
     StaleAttempt,
 )
 from inlet.logs import logger
@@ -115,13 +118,21 @@ class Ledger:
             raise GenerationQueued
         raise GenerationOverBudget if row["over_budget"] else StaleAttempt  # another worker was first
 
-    def refused(self, call: Call) -> None:
-        """Record that the model refused without billing."""
-        self._enter(call, "refused")
+    @contextmanager
+    def paid(self, call: Call) -> Iterator[None]:
+        """Claim a call, and record what comes of it unless it is answered.
 
-    def timed_out(self, call: Call) -> None:
-        """Record that the model did not answer in time. It may bill."""
-        self._enter(call, "timed_out")
+        Raises what `claim` and the call do. The caller records `answered` when the answer is in the bucket.
+        """
+        self.claim(call)
+        try:
+            yield
+        except GenerationUnavailable:
+            self._enter(call, "refused")
+            raise
+        except GenerationTimedOut:  # it may bill
+            self._enter(call, "timed_out")
+            raise
 
     def answered(self, call: Call) -> None:
         """Record that what the model answered is in the bucket."""

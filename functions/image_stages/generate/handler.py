@@ -8,7 +8,6 @@ It waits for a minute or more and decodes nothing, so that it can wait in little
 """
 
 from inlet import keys, storage
-from inlet.errors import GenerationTimedOut, GenerationUnavailable
 from inlet.image_jobs import generation, generations_table, jobs_table
 from inlet.image_jobs.generations_table import LEDGER
 from inlet.image_jobs.rows import GENERATED_PROGRESS, Job
@@ -21,15 +20,8 @@ def generate(job: Job) -> None:
         generation.require_configured()
         picture = storage.read(keys.model_input(job.upload_id))
         call = generations_table.call_for(job)
-        LEDGER.claim(call)
-        try:
+        with LEDGER.paid(call):
             generated = generation.generate(picture)
-        except GenerationUnavailable:
-            LEDGER.refused(call)
-            raise
-        except GenerationTimedOut:
-            LEDGER.timed_out(call)
-            raise
         storage.put_once(keys.generated(job.upload_id), generated.content, generated.content_type)
         LEDGER.answered(call)
     jobs_table.advance(job, GENERATED_PROGRESS)

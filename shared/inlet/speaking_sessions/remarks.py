@@ -1,6 +1,6 @@
 """What the model adds to the numbers: at most five remarks, each about words that were spoken. Gemini only."""
 
-from inlet.errors import GenerationBlocked, GenerationMalformed, GenerationTimedOut, GenerationUnavailable
+from inlet.errors import GenerationBlocked, GenerationMalformed
 from inlet.logs import logger
 from inlet.settings import settings
 from inlet.speaking_sessions import analyses_table
@@ -26,18 +26,12 @@ def ask(analysis: Analysis, transcript: Transcript, metrics: Metrics) -> list[In
 
     gemini.require_configured()
     call = analyses_table.call_for(analysis, STEP)
-    LEDGER.claim(call)
     try:
-        found = gemini_speech.remark(text, metrics)
+        with LEDGER.paid(call):
+            found = gemini_speech.remark(text, metrics)
     except (GenerationBlocked, GenerationMalformed) as error:  # paid; transcript and numbers are whole without
         logger.warning("no remarks", extra={"session_id": analysis.session_id, "reason": type(error).__name__})
         return []
-    except GenerationUnavailable:
-        LEDGER.refused(call)
-        raise
-    except GenerationTimedOut:
-        LEDGER.timed_out(call)
-        raise
     return [
         {
             "category": one.category,

@@ -4,7 +4,6 @@ import tempfile
 from pathlib import Path
 
 from inlet import keys, storage
-from inlet.errors import GenerationTimedOut, GenerationUnavailable
 from inlet.settings import settings
 from inlet.speaking_sessions import analyses_table
 from inlet.speaking_sessions.analyses_table import LEDGER
@@ -39,16 +38,9 @@ def _by_gemini(analysis: Analysis) -> Transcript:
 
     gemini.require_configured()
     call = analyses_table.call_for(analysis, STEP)
-    LEDGER.claim(call)
     url = storage.presign_get(keys.prepared_recording(analysis.session_id)).url
-    try:
+    with LEDGER.paid(call):
         return Transcript("gemini", analysis.language, gemini_speech.transcribe(url, analysis.language))
-    except GenerationUnavailable:
-        LEDGER.refused(call)
-        raise
-    except GenerationTimedOut:
-        LEDGER.timed_out(call)
-        raise
 
 
 def _locally(analysis: Analysis, sound: Sound) -> Transcript:
