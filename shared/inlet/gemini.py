@@ -150,7 +150,7 @@ async def _bound(response: httpx2.Response) -> None:
 
 def _refuse_over_bound(size: int) -> None:
     if size > MOST_ANSWER_BYTES:
-        raise GenerationMalformed(f"The image model's answer is larger than {MOST_ANSWER_BYTES >> 20} MB.", size=size)
+        raise GenerationMalformed(f"The model's answer is larger than {MOST_ANSWER_BYTES >> 20} MB.", size=size)
 
 
 def _translated(error: Exception) -> StageError:

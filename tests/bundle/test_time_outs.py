@@ -13,7 +13,7 @@ from posthog import request as posthog
 from inlet import database, live, storage, workflow
 from inlet.image_jobs import retention_table
 from inlet.settings import settings
-from inlet.speaking_sessions import analyses_table
+from inlet.speaking_sessions import rows as recordings
 from inlet.upload_sessions.rules import RULES
 from tests.bundle import source
 from tests.bundle.test_agreement import FUNCTIONS, SHARED_PROPERTIES, handler, variables
@@ -123,7 +123,7 @@ def test_a_finalizer_ends_what_it_has_begun_and_writes_it_down() -> None:
 def test_nobody_writes_any_more_when_a_deleted_ones_objects_are_looked_at_again() -> None:
     for prefix, seconds in (
         ("ImageStages", retention_table.STILL_WRITING_SECONDS),
-        ("RecordingStages", analyses_table.STILL_WRITING_SECONDS),
+        ("RecordingStages", recordings.STILL_WRITING_SECONDS),
     ):
         longest = max(time_out(name) for name in FUNCTIONS if name.startswith(prefix))
         assert longest + of_the_database() < seconds, prefix

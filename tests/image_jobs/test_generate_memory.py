@@ -12,5 +12,5 @@ def test_the_largest_answer_that_is_read_fits_and_a_larger_one_is_refused_before
     assert read.peak < memory.limit()
 
     refused = memory.generate(stack, memory.LARGEST + memory.MEGABYTE)
-    assert refused.error == "GenerationMalformed: The image model's answer is larger than 28 MB."
+    assert refused.error == "GenerationMalformed: The model's answer is larger than 28 MB."
     assert refused.peak < read.peak - memory.LARGEST

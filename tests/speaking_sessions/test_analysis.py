@@ -153,6 +153,17 @@ def test_off_keeps_recordings_as_they_arrived(world: AnalysesWorld) -> None:
     assert (world.row(session_id)["status"], world.row(session_id)["attempt"]) == ("UPLOADED", 0)
 
 
+def test_a_date_of_deletion_that_was_told_stays(world: AnalysesWorld) -> None:
+    """Whatever the setting has become when the recording is heard."""
+    session_id = world.planted()
+    world.rows.execute("UPDATE speaking_sessions SET delete_after = now() + interval '30 days'")
+    told = world.row(session_id)["delete_after"]
+    world.functions.environment["RECORDING_RETENTION_DAYS"] = "1"
+    world.start(session_id)
+    assert world.wait(session_id) == "COMPLETED"
+    assert world.row(session_id)["delete_after"] == told
+
+
 def test_of_fifty_at_once_a_users_daily_limit_lets_in_as_many_as_it_says(world: AnalysesWorld) -> None:
     world.functions.environment["RECORDINGS_PER_DAY"] = "7"
     together = threading.Barrier(50)

@@ -96,6 +96,7 @@ class TestRemarks:
         assert asked.path == "/v1beta/models/gemini-3.8-flash:generateContent"
         assert TEXT in asked.prompt
         assert '"words": 11' in asked.prompt
+        assert '"runs"' not in asked.prompt, "an hour has hundreds, and each is paid for"
         assert asked.body["generationConfig"]["responseMimeType"] == "application/json"
 
     def test_are_five_at_most(self, google: stand_in.GeminiStandIn) -> None:

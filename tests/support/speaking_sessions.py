@@ -7,10 +7,10 @@ import httpx
 from local.stack import LocalStack
 from tests.support.invocations import api_event
 from tests.support.recordings import tone
+from tests.support.stacks import Rows
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-from tests.support.stacks import Rows
 
 MEGABYTE = 1024 * 1024
 OTHER_USER = "other-user-99999999-9999-9999-9999-999999999999"

@@ -15,14 +15,11 @@ from inlet.authentication import User
 from inlet.errors import StaleAttempt
 from inlet.executions import Silent
 from inlet.model_calls import Call, Ledger
-from inlet.settings import settings
-from inlet.speaking_sessions.rows import Analysis, AnalysisStage
+from inlet.speaking_sessions.rows import STILL_WRITING_SECONDS, Analysis, AnalysisStage
 
 MAX_ATTEMPTS = 3
 SILENT_SECONDS = 10
 """An analysis that has not moved for so long is asked about: its start may be lost, its execution dead or forgotten."""
-STILL_WRITING_SECONDS = 1200
-"""How long after the end of an analysis a stage that was overtaken may still write what it made."""
 
 _ENTER = f"""
 WITH advanced AS (
@@ -45,8 +42,7 @@ _COMPLETE = f"""
 WITH completed AS (
     UPDATE speaking_sessions AS session
        SET status = 'COMPLETED', stage = 'complete', progress = 100, updated_at = now(), metrics = %(metrics)s::jsonb,
-           duration_secs = %(duration_secs)s,
-           delete_after = now() + make_interval(days => nullif(%(retention_days)s, 0))
+           duration_secs = %(duration_secs)s
      WHERE id = %(id)s AND attempt = %(attempt)s AND status = 'PROCESSING'
     RETURNING id, status, revision, attempt, user_id
 ), written AS (
@@ -159,7 +155,6 @@ def complete(analysis: Analysis, told: Told, work: Sequence[str]) -> bool:
         "transcript": json.dumps(told.transcript or {}),
         "metrics": json.dumps(told.metrics),
         "insights": json.dumps(list(told.insights)),
-        "retention_days": settings.recording_retention_days,
         "work": list(work),
     }
     return database.fetch_one(_COMPLETE, parameters) is not None

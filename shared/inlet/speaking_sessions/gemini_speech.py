@@ -64,9 +64,10 @@ def transcribe(url: str, language: str) -> list[Word]:
 
 def remark(text: str, metrics: Metrics) -> list[Remark]:
     """Ask what numbers cannot tell. Drops whatever quotes words that are not in `text`. Raises as `transcribe` does."""
+    numbers = {name: value for name, value in metrics.items() if name != "runs"}  # hundreds, and no use to it
     request: dict[str, Any] = {
         "model": settings.remark_model or REMARK_MODEL,
-        "contents": [types.Part.from_text(text=f"{_PROMPT}\nNumbers: {json.dumps(metrics)}\n\nTranscript:\n{text}")],
+        "contents": [types.Part.from_text(text=f"{_PROMPT}\nNumbers: {json.dumps(numbers)}\n\nTranscript:\n{text}")],
         "config": types.GenerateContentConfig(
             response_mime_type="application/json", response_json_schema=Remarks.model_json_schema()
         ),

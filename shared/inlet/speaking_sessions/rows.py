@@ -22,6 +22,9 @@ ANALYSIS_PROGRESS: dict[AnalysisStage, int] = {
 TRANSCRIBED_PROGRESS = 60
 """The progress within `transcribing` once there are words."""
 
+STILL_WRITING_SECONDS = 20 * 60
+"""How long after an analysis has ended, or its session is deleted, a stage of it may still write what it made."""
+
 ANALYSIS_FAILED = "The analysis failed. Please try again."
 """What the speaker reads where no stage has words of its own."""
 

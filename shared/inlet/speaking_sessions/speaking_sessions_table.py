@@ -13,16 +13,18 @@ from inlet.errors import SpeakingSessionNotFound, UserNotFound
 from inlet.paging import Page
 from inlet.settings import settings
 from inlet.speaking_sessions.requests import About
-from inlet.speaking_sessions.rows import SpeakingSession, SpeakingSessionDetail, SpeakingSessionPage
+from inlet.speaking_sessions.rows import (
+    STILL_WRITING_SECONDS,
+    SpeakingSession,
+    SpeakingSessionDetail,
+    SpeakingSessionPage,
+)
 
 ABANDONED_HOURS = 24
 """How long a session may stay without its recording before the sweeper drops it."""
 
 LATE_PUT_HOURS = 1
 """How long after its session's creation an object may still appear: a URL valid 15 minutes, and a slow PUT."""
-
-STILL_WRITING_SECONDS = 20 * 60
-"""How long after a session is deleted a stage of its analysis may still write what it made."""
 
 _COLUMNS = """
        session.id::text, session.status, session.duration_secs, session.language, session.topic,
