@@ -96,6 +96,10 @@ def begun(page: Page, stack: LocalStack, *files: Path, parts: int) -> None:
     page.goto("/files")
     page.set_input_files("#files", list(files))
     page.get_by_role("button", name=re.compile("^Send [0-9]+ file")).click()
+    while len(passing) < parts:
+        page.wait_for_timeout(50)
+    for route in passing:  # one whose answer is still to come when it is paused may have arrived, or not
+        assert route.request.response()
     page.wait_for_function("() => document.querySelector('#total-bar').value > 0.3")
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("button", name="Continue")).to_be_visible()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from random import SystemRandom
 from typing import Any, NamedTuple
 from unittest.mock import Mock
 
@@ -34,6 +35,7 @@ def functions(pushing: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[InProc
     """The functions in this process; what they start as a workflow is nobody's concern here."""
     monkeypatch.setenv("STATE_MACHINE_ARN", "arn:aws:states:us-east-1:123456789012:stateMachine:image")
     monkeypatch.setattr(Workflow, "start", lambda *_: None)
+    monkeypatch.setattr(SystemRandom, "random", lambda _: 0.5)  # no status read is among those that are sampled
     settings.reload()
     yield InProcess()
     settings.reload()
