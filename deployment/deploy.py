@@ -25,6 +25,8 @@ from scripts.build import ROOT, STAMP, build_directory
 
 # A file of one's own, outside the clone, keeps a stage's parameters out of what git pulls.
 CONFIGURATION = Path(os.environ.get("SAMCONFIG") or ROOT / "samconfig.toml").resolve()
+# Which sam makes for what it uploads, unless samconfig.toml names a bucket.
+SAM_STACK = "aws-sam-cli-managed-default"
 # What this program finds out by itself; samconfig.toml has the rest.
 FOUND = ("Stage", "Architecture", "FunctionsSecretVersion", "RestrictedSecretVersion", "Release", "Commit")
 
@@ -74,7 +76,7 @@ def rotate(where: Account, stage: str) -> None:
     try:
         client.update_stack(
             StackName=stack_name(stage),
-            UsePreviousTemplate=True,
+            TemplateURL=_original_template(where, stage),
             Parameters=parameters,
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
@@ -85,9 +87,24 @@ def rotate(where: Account, stage: str) -> None:
     finish(where, stage)
 
 
+def _original_template(where: Account, stage: str) -> str:
+    """Put the template that was deployed where CloudFormation can read it; return the address.
+
+    `UsePreviousTemplate` would take what SAM made of it for the release before: nothing would be published anew.
+    """
+    found = where.client("cloudformation").get_template(StackName=stack_name(stage), TemplateStage="Original")
+    body = found["TemplateBody"]
+    content = (body if isinstance(body, str) else json.dumps(body)).encode()
+    bucket = _section(stage).get("s3_bucket") or outputs(where, SAM_STACK)["SourceBucket"]
+    key = f"{stack_name(stage)}/{hashlib.sha256(content).hexdigest()}.template"
+    where.client("s3").put_object(Bucket=bucket, Key=key, Body=content)
+    domain = "amazonaws.com.cn" if where.partition == "aws-cn" else "amazonaws.com"
+    return f"https://s3.{where.region}.{domain}/{bucket}/{key}"
+
+
 def finish(where: Account, stage: str) -> None:
     """Try the stack from outside, and tell its address."""
-    told = outputs(where, stage)
+    told = outputs(where, stack_name(stage))
     url = told["Url"]
     if (edge := told.get("EdgeAddress")) and not _is_known(urlsplit(url).netloc):
         say(f"{url} is not in the DNS yet: let it point to {edge} (CNAME or ALIAS). Until then the API answers alone.")
@@ -156,9 +173,14 @@ def secret_versions(
 
 def configured(stage: str) -> dict[str, str]:
     """Return the stage's own parameters in samconfig.toml."""
-    sections: dict[str, Any] = tomllib.loads(CONFIGURATION.read_text())
-    overrides = sections[stage]["deploy"]["parameters"].get("parameter_overrides", [])
+    overrides = _section(stage).get("parameter_overrides", [])
     return {name: value.strip("\"'") for name, value in (one.split("=", 1) for one in overrides)}
+
+
+def _section(stage: str) -> dict[str, Any]:
+    """Return what samconfig.toml has sam do for the stage."""
+    found: dict[str, Any] = tomllib.loads(CONFIGURATION.read_text())[stage]["deploy"]["parameters"]
+    return found
 
 
 def sam_command(template: Path, stage: str, region: str, parameters: dict[str, str], *, is_new: bool) -> list[str]:

@@ -16,7 +16,7 @@ def destroy(where: Account, stage: str) -> None:
     if stack_status(where, stage) is None:
         raise Refused(f"There is no stack {stack_name(stage)} in account {where.number}, region {where.region}.")
     refuse_protected(where, stage)
-    bucket = outputs(where, stage).get("BucketName", "its bucket")
+    bucket = outputs(where, stack_name(stage)).get("BucketName", "its bucket")
     say(f"This deletes the stack {stack_name(stage)} in account {where.number}, region {where.region}:")
     say("  its functions, API, workflow, schedules, alarms, logs, and its user pool with all users, if it has one.")
     say("It keeps, for you to delete or to use again:")

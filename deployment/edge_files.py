@@ -1,6 +1,6 @@
 """The pages' files in the bucket behind CloudFront, where a stage has a domain of its own."""
 
-from deployment.account import Account, outputs
+from deployment.account import Account, outputs, stack_name
 from deployment.words import say
 from inlet.website import Website
 from scripts.build import WEB_DIRECTORY
@@ -8,7 +8,7 @@ from scripts.build import WEB_DIRECTORY
 
 def bucket_of(where: Account, stage: str) -> str | None:
     """Return the bucket that the stage's edge reads; None where there is no edge."""
-    return outputs(where, stage).get("EdgeFilesBucket")
+    return outputs(where, stack_name(stage)).get("EdgeFilesBucket")
 
 
 def upload(where: Account, stage: str) -> None:

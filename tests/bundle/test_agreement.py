@@ -253,7 +253,7 @@ class TestSettings:
 
     def test_the_template_sets_every_setting_but_the_local_ones(self) -> None:
         everywhere = set(variables(SHARED_PROPERTIES)).union(*map(variables, FUNCTIONS.values()))
-        assert everywhere - {"POWERTOOLS_LOG_LEVEL"} == settings_read() - LOCAL_ONLY
+        assert everywhere - {"POWERTOOLS_LOG_LEVEL", "RELEASE"} == settings_read() - LOCAL_ONLY
 
     @pytest.mark.parametrize("name", FUNCTIONS)
     def test_each_function_is_given_what_it_reads_and_nothing_else(self, name: str) -> None:

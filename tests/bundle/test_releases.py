@@ -44,6 +44,9 @@ def test_a_new_release_publishes_every_function_anew() -> None:
         name for name, one in translated({"Release": "1" * 64})["Resources"].items() if "Version1111111111" in name
     }
     assert len(first) == len(second) == len(PUBLISHED)
+    # Lambda publishes nothing in which nothing changed, and CloudFormation takes that for a failure.
+    for name, function in of_type("AWS::Lambda::Function").items():
+        assert function["Environment"]["Variables"]["RELEASE"] == {"Ref": "Release"}, name
 
 
 def test_an_older_version_outlives_the_update() -> None:

@@ -153,6 +153,9 @@ def older(where: Account, monkeypatch: pytest.MonkeyPatch) -> Any:
     old = [{"ParameterKey": name, "ParameterValue": "old"} for name in TEMPLATE["Parameters"]]
     client = where.client("cloudformation")
     client.create_stack(StackName="inlet-dev", TemplateBody=json.dumps(TEMPLATE), Parameters=old)
+    uploads = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "what-sam-uploads"}}
+    of_sam = {"Resources": {"Uploads": uploads}, "Outputs": {"SourceBucket": {"Value": {"Ref": "Uploads"}}}}
+    client.create_stack(StackName=deploy.SAM_STACK, TemplateBody=json.dumps(of_sam))
     monkeypatch.setattr(deploy, "smoke", lambda _: None)
     return client
 
@@ -170,6 +173,8 @@ def test_rotating_brings_the_newest_version_and_changes_nothing_else(where: Acco
         "RestrictedSecretVersion": secrets.complete(where, secrets.restricted_secret("dev")).id,
         "Other": "old",
     }
+    (kept,) = where.client("s3").list_objects_v2(Bucket="what-sam-uploads")["Contents"]
+    assert kept["Key"].startswith("inlet-dev/"), "SAM is given its template again: it names the versions anew"
     deploy.rotate(where, "dev")
     assert older.describe_stacks(StackName="inlet-dev")["Stacks"] == [rotated], "there is nothing to rotate any more"
     with pytest.raises(Refused, match="There is no stack inlet-prod"):
