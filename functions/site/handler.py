@@ -82,7 +82,9 @@ async def refused(request: Request, error: Exception) -> Response:
 @cache
 def website(client_id: str) -> Website:
     """Read at the first request: importing needs no setting. `client_id` is the pages' own at the issuer."""
-    head = meta("posthog", key=settings.posthog_api_key, host=settings.posthog_host) if settings.posthog_api_key else ""
+    head = meta("bucket", origin=_bucket_origin())
+    if settings.posthog_api_key:
+        head += meta("posthog", key=settings.posthog_api_key, host=settings.posthog_host)
     if settings.oidc_issuer and client_id:
         scope, resource = settings.oidc_scope, settings.oidc_resource
         head += meta("sign-in", issuer=settings.oidc_issuer, client=client_id, scope=scope, resource=resource)
@@ -140,7 +142,7 @@ class SecurityHeaders:
 
 @cache
 def _security_headers() -> dict[str, str]:
-    bucket = " ".join(_bucket_origins())
+    bucket = _bucket_origin()
     analytics = _origin(settings.posthog_host) if settings.posthog_api_key else ""
     live = _origin(settings.live_url) if settings.live_url else ""
     policy = {
@@ -171,12 +173,12 @@ def _issuer_origins() -> list[str]:
     return list(dict.fromkeys(filter(None, [_origin(settings.oidc_issuer), settings.oidc_endpoint_origin])))
 
 
-def _bucket_origins() -> list[str]:
-    """Return where presigned URLs lead: the endpoint of R2 or a local server, else S3's names for the bucket."""
+def _bucket_origin() -> str:
+    """Return where presigned URLs lead: the endpoint of R2 or a local server, else S3's name for the bucket."""
     if settings.s3_endpoint_url:
-        return [_origin(settings.s3_endpoint_url)]
-    hosts = ("s3", f"s3.{settings.s3_region}")  # us-east-1 signs for the first, every other region for the second
-    return [f"https://{settings.bucket}.{host}.amazonaws.com" for host in hosts]
+        return _origin(settings.s3_endpoint_url)
+    host = "s3" if settings.s3_region == "us-east-1" else f"s3.{settings.s3_region}"
+    return f"https://{settings.bucket}.{host}.amazonaws.com"
 
 
 def _origin(url: str) -> str:
