@@ -6,6 +6,8 @@ UV := $(CURDIR)/.uv/$(UV_VERSION)/bin/uv
 RUNNABLE := .venv/.runnable
 SYNCED := .venv/.synced
 BIN := .venv/bin
+# Its eighty packages are none of ours: uv keeps them in an environment of their own, as of the day this version came out.
+CHECKOV := $(UV) tool run --quiet --isolated --from checkov==3.2.497 checkov
 PYTHON := PYTHONPATH=shared:. $(BIN)/python
 
 ARCHITECTURE ?= arm64
@@ -62,13 +64,14 @@ lint-python: $(SYNCED)
 	$(BIN)/mypy $(CHECKED)
 	PYTHONPATH=shared:. $(BIN)/lint-imports --no-logo
 
-# The second cfn-lint sees what SAM makes of the template: policies and routes exist only there (SAM uses up some parameters
-# and conditions, hence the two ignored checks). Neither reads the state machine, whose Resources are placeholders until
-# deployment (hence no URI check).
+# The second cfn-lint and checkov see what SAM makes of the template for prod, which has all that the others have: policies,
+# routes and the canary exist only there (SAM uses up some parameters, mappings and conditions, hence the ignored checks).
+# cfn-lint does not read the state machine, whose Resources are placeholders until deployment (hence no URI check).
 lint-template: $(SYNCED)
-	$(BIN)/cfn-lint template.yaml
-	$(PYTHON) -m scripts.translate .aws-sam/translated.json
-	$(BIN)/cfn-lint --ignore-checks W2001 W8001 --template .aws-sam/translated.json
+	$(BIN)/cfn-lint template.yaml deployment/*/*.yaml
+	$(PYTHON) -m scripts.translate .aws-sam/translated.json Stage=prod
+	$(BIN)/cfn-lint --ignore-checks W2001 W7001 W8001 --template .aws-sam/translated.json
+	$(CHECKOV) --config-file .checkov.yaml --file .aws-sam/translated.json
 	$(BIN)/statelint --ignore=FLOAT,URI statemachines/process_image.asl.json statemachines/analyse_recording.asl.json
 
 lint-requirements: $(SYNCED)
@@ -94,7 +97,7 @@ requirements: $(SYNCED) ## export layers/*/requirements.txt from uv.lock
 
 ## Ship
 
-build: $(SYNCED) ## package functions and layers (ARCHITECTURE=arm64, as deployed, or x86_64)
+build: $(SYNCED) node_modules/.installed ## package functions and layers (ARCHITECTURE=arm64, as deployed, or x86_64)
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(ARCHITECTURE)
 
 DEPLOYMENT := $(PYTHON) -m deployment
@@ -114,11 +117,11 @@ smoke: $(SYNCED) ## try a deployed stack from outside (URL=https://…)
 destroy: $(SYNCED) ## take a stage down, and say what stays (STAGE)
 	@$(DEPLOYMENT) destroy --stage $(STAGE) --region "$(REGION)"
 
-rehearse: $(SYNCED) ## go through all of these on an AWS of this machine, without an account
+rehearse: $(SYNCED) node_modules/.installed ## go through all of these on an AWS of this machine, without an account
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(HOST_ARCHITECTURE)
 	@$(PYTHON) -m rehearsal
 
-invoke: $(SYNCED) ## one function in Lambda's own container image, with Docker (FUNCTION=ImageJobsStatusFunction)
+invoke: $(SYNCED) node_modules/.installed ## one function in Lambda's own container image, with Docker (FUNCTION=ImageJobsStatusFunction)
 	@PYTHONHASHSEED=0 $(PYTHON) -m scripts.build --architecture $(HOST_ARCHITECTURE)
 	$(BIN)/sam local invoke $(FUNCTION) --event $(or $(EVENT),events/$(FUNCTION).json) \
 		--config-file $(CURDIR)/samconfig.toml --template-file $(call BUILT,$(HOST_ARCHITECTURE)) \
@@ -134,7 +137,7 @@ sbom: $(SYNCED) ## write the bill of materials of what is deployed to .aws-sam/s
 		--group analytics --group site
 	@echo ".aws-sam/sbom.json"
 
-bench: $(SYNCED) ## measure everything, in ratios (ONLY="init image_jobs memory cost imaging …" chooses)
+bench: $(SYNCED) node_modules/.installed ## measure everything, in ratios (ONLY="init image_jobs memory cost imaging …" chooses)
 	@PYTHONHASHSEED=0 $(PYTHON) -m bench $(ONLY)
 
 clean: ## remove what was built and what the local stack keeps; tools stay

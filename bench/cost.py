@@ -26,7 +26,7 @@ from unittest import mock
 
 import httpx
 
-from bench.in_process import answer, handler, request, use
+from bench.in_process import answer, handler, printed, request, use
 from bench.wire import CountingProxy, counting
 from inlet import storage
 from inlet.identifiers import result_id_for
@@ -218,13 +218,12 @@ def _own_process(
     arn = stack.template.state_machines[0].arn
     model = {"GENERATOR": "gemini", "GEMINI_API_KEY": "none", "GEMINI_BASE_URL": gemini.url}
     use({**stack.environment, **model, "DATABASE_URL": proxy.url, "STATE_MACHINE_ARN": arn})
-    logged = io.StringIO()
     logger.setLevel("INFO")
     for output in logger.handlers:
         if isinstance(output, logging.StreamHandler):
-            output.setStream(logged)
+            output.setStream(printed)
     with mock.patch.object(Workflow, "start"):  # the stages are called one by one
-        yield logged
+        yield printed
 
 
 def _run(gemini: gemini_stand_in.GeminiStandIn, handlers: Mapping[str, Any], meter: _Meter) -> Job:

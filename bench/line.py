@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import BrowserType, sync_playwright
 
 from bench.browser_upload import ESBUILD, INPUT, bundled_uppy
 from bench.relay import Line
@@ -33,7 +33,8 @@ ONE_WAY_SECONDS = 0.040
 CONTENDERS = {
     "inlet": """async (files) => {
         const chosen = files.map((file) => ({ file, category: "instruction", mimeType: "application/pdf" }));
-        await new inlet.UploadSession(new inlet.Api(), chosen).run();
+        const { origin: bucketOrigin } = document.querySelector("meta[name=bucket]").dataset;
+        await new inlet.UploadSession(new inlet.Api({ bucketOrigin }), chosen).run();
     }""",
     "uppy": "(files) => globalThis.upload(files)",
     "plain PUTs": """(files, urls) => Promise.all(files.map(async (file, index) => {
@@ -69,19 +70,27 @@ LOADS = (
 class Measuring:
     """Sends a load over a line."""
 
-    def __init__(self, browser: Browser, stack: LocalStack, uppy: str, files: list[Path], *, preflights: bool) -> None:
+    def __init__(self, browser: BrowserType, line: Line, stack: LocalStack, uppy: str, files: list[Path]) -> None:
         self._browser = browser
+        self._arguments = ["--no-sandbox", "--disable-gpu", line.chromium_argument]
         self._stack = stack
         self._uppy = uppy
         self._files = files
-        self._preflights = preflights
 
-    def seconds(self, contender: str) -> float:
-        """Upload once, timed in a page that is there already."""
-        page = self._browser.new_page(base_url=self._stack.url)
-        try:
+    def seconds(self, contender: str, *, preflights: bool) -> float:
+        """Upload once, timed in a page that is there already, of an ordinary profile.
+
+        Playwright's own ones are incognito, where Chromium opens no connection before it has something to say.
+        """
+        with (
+            tempfile.TemporaryDirectory() as profile,
+            self._browser.launch_persistent_context(
+                profile, executable_path=shutil.which("chromium"), args=self._arguments, base_url=self._stack.url
+            ) as context,
+        ):
+            (page,) = context.pages
             page.set_default_timeout(600_000)
-            if not self._preflights:
+            if not preflights:
                 page.route("**/nothing", lambda route: route.abort())  # a page with routes sends no preflight
             page.goto("/files")
             page.evaluate(self._uppy)
@@ -98,8 +107,6 @@ class Measuring:
                 [self._presigned() for _ in self._files],
             )
             return timed
-        finally:
-            page.close()
 
     def _presigned(self) -> str:
         key = {"Bucket": self._stack.bucket, "Key": f"bench/{time.monotonic_ns()}", "ContentType": "application/pdf"}
@@ -128,14 +135,12 @@ def measure(stack: LocalStack, uppy: str, folder: Path, load: Load) -> list[str]
         Line(targets, megabits=load.megabits, one_way_seconds=ONE_WAY_SECONDS) as line,
         sync_playwright() as playwright,
     ):
-        arguments = ["--no-sandbox", "--disable-gpu", line.chromium_argument]
-        with playwright.chromium.launch(executable_path=shutil.which("chromium"), args=arguments) as browser:
-            measuring = Measuring(browser, stack, uppy, files, preflights=load.preflights)
-            for number in range(load.rounds + 1):
-                for contender, measured in times.items():
-                    spent = measuring.seconds(contender)
-                    if number > 0:
-                        measured.append(spent)
+        measuring = Measuring(playwright.chromium, line, stack, uppy, files)
+        for number in range(load.rounds + 1):
+            for contender, measured in times.items():
+                spent = measuring.seconds(contender, preflights=load.preflights)
+                if number > 0:
+                    measured.append(spent)
         return report(load, line.seconds_for(load.files * load.size), times)
 
 

@@ -62,10 +62,10 @@ def stack_name(stage: str) -> str:
     return f"inlet-{stage}"
 
 
-def outputs(where: Account, stage: str) -> dict[str, str]:
-    """Return what the stage's stack tells of itself."""
-    (stack,) = where.client("cloudformation").describe_stacks(StackName=stack_name(stage))["Stacks"]
-    return {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+def outputs(where: Account, stack: str) -> dict[str, str]:
+    """Return what a stack tells of itself, given its name."""
+    (found,) = where.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+    return {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
 
 
 def stack_status(where: Account, stage: str) -> str | None:

@@ -24,7 +24,8 @@ HELP = {
     "DATABASE_URL": "Postgres for the functions, through a pooler: postgresql://…",
     "MIGRATIONS_DATABASE_URL": "the same database without a pooler, for migrations: postgresql://…",
 }
-SERVER_SECRET_CHARACTERS = 32
+MADE_UP = frozenset({"SERVER_SECRET", "EDGE_SECRET"})
+MADE_UP_CHARACTERS = 32
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,8 @@ def problem(name: str, value: str) -> str | None:
     """Return in words why a value cannot be right; None for one that may be."""
     if name.endswith("DATABASE_URL") and not value.startswith(("postgresql://", "postgres://")):
         return f"{name} must begin with postgresql://"
-    if name == "SERVER_SECRET" and len(value) < SERVER_SECRET_CHARACTERS:
-        return f"SERVER_SECRET must have at least {SERVER_SECRET_CHARACTERS} characters"
+    if name in MADE_UP and len(value) < MADE_UP_CHARACTERS:
+        return f"{name} must have at least {MADE_UP_CHARACTERS} characters"
     if name == "WEBHOOK_SECRETS" and not all(map(_is_base64, value.split())):
         return "WEBHOOK_SECRETS must be base64, with or without whsec_, and a space between two"
     return None
@@ -97,15 +98,15 @@ def problem(name: str, value: str) -> str | None:
 def write(where: Account, stage: str) -> None:
     """Create the stage's secrets, or change those values that the environment names.
 
-    What is required and nowhere given is asked for on a terminal. The server's secret is made up, once. No value is
-    shown.
+    What is required and nowhere given is asked for on a terminal. The server's and the edge's are made up, once.
+    No value is shown.
     """
     for secret in (functions_secret(stage), restricted_secret(stage)):
         found = current(where, secret)
         values = dict(found.values) if found else {}
         values |= {name: os.environ[name] for name in secret.known if os.environ.get(name)}
-        for name in sorted(secret.required - values.keys()):
-            values[name] = secrets.token_urlsafe(48) if name == "SERVER_SECRET" else _asked(name)
+        for name in sorted((secret.required | MADE_UP & secret.known) - values.keys()):
+            values[name] = secrets.token_urlsafe(48) if name in MADE_UP else _asked(name)
         for name, value in values.items():
             if words := problem(name, value):
                 raise Refused(words + ".")

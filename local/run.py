@@ -46,6 +46,7 @@ def run() -> int:
         ):
             on_stop_signals(lambda *_: stop.set())
             say(f"functions log to {stack.function_log}")
+            say(f"numbers: {stack.numbers_url}")
             if stack.issuer:
                 say(f"people sign in at {stack.issuer.url}, as whoever they say they are")
             print(f"Inlet is ready: {stack.url}   (Ctrl-C stops; make demo shows it at work)", flush=True)

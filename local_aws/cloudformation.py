@@ -101,6 +101,8 @@ class Document:
 
     def _call(self, function: str, argument: Any) -> Any:
         match function.removeprefix("Fn::"), argument:
+            case "Ref", str(name) if name.endswith((".Alias", ".Version")):
+                return self._published(*name.split("."))
             case "Ref", str(name):
                 return self._values[name] if name in self._values else self.physical_name(name)
             case "Condition", str(name):
@@ -149,6 +151,12 @@ class Document:
 
         return re.sub(r"\$\{([^}]+)}", value, text)
 
+    def _published(self, function: str, kind: str) -> str:
+        """Return what SAM makes of `Function.Alias` and `Function.Version`. Here all functions are of one version."""
+        own = self._content["Resources"][function]["Properties"]
+        alias = own.get("AutoPublishAlias", self._content["Globals"]["Function"]["AutoPublishAlias"])
+        return f"{self.arn(function)}:{alias if kind == 'Alias' else 1}"
+
     def _attribute(self, name: str, attribute: str) -> str:
         return self.arn(name) if attribute == "Arn" else f"{self.physical_name(name)}.{attribute}"
 
@@ -180,6 +188,11 @@ def _as_parameter(declaration: dict[str, Any], given: str | None) -> Any:
     value = given if given is not None else declaration.get("Default", "")
     kind = declaration.get("Type", "String")
     return str(value).split(",") if kind.startswith("List") or kind == "CommaDelimitedList" else str(value)
+
+
+def unqualified(arn: str) -> str:
+    """Return a function's own ARN, without the alias or the version that it was called by."""
+    return ":".join(arn.split(":")[:7])
 
 
 def as_text(value: Any) -> str:

@@ -14,12 +14,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from local_aws import websocket_protocol
+from local_aws import numbers, websocket_protocol
 from local_aws.api_event import HttpRequest, HttpResponse, MalformedAnswer, build_event, message, read_answer
 from local_aws.callers import Callers
 from local_aws.children import PartFailed
 from local_aws.cors import Cors
 from local_aws.jwt_authorizer import InsufficientScope, JwtAuthorizer, Unauthorized
+from local_aws.numbers import Numbers
 from local_aws.ports import HOST
 from local_aws.routing import RouteTable
 from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped, Throttled
@@ -55,7 +56,9 @@ class Api:
         integration_seconds: float = INTEGRATION_SECONDS,
         own_words: Mapping[int | str, Mapping[str, str]] | None = None,
         websockets: WebSocketApi | None = None,
+        measured: Numbers | None = None,
     ) -> None:
+        self._numbers = measured
         self._websockets = websockets
         self._routes = RouteTable(template.routes)
         self._authorizers = {name: JwtAuthorizer(declared) for name, declared in template.authorizers.items()}
@@ -99,6 +102,9 @@ class Api:
     async def _answer(self, request: HttpRequest, incoming: Request) -> HttpResponse:
         if refused := self._callers.refusal(request):
             return self._refusal(*refused)
+        if self._numbers is not None and (request.method, request.raw_path) == ("GET", numbers.PATH):
+            page: HttpResponse = await self._in_thread(self._numbers.answer)
+            return page  # no header lets a page of another origin read it
         if self._cors is None:
             return await self._answer_route(request, incoming)
         if preflight := self._cors.answer_preflight(request):

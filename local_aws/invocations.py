@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from local_aws.cloudformation import ACCOUNT, REGION, unqualified
 from local_aws.sandboxes import EventTooLarge, Outcome, SandboxesStopped, Throttled
 from local_aws.template import Function
 
@@ -22,8 +23,8 @@ class Invocations:
 
     def __init__(self, functions: Mapping[str, Function], invoke: Callable[[str, Any], Outcome]) -> None:
         named = {value for function in functions.values() for value in function.environment.values()}
-        by_name = {function.arn.rsplit(":", 1)[1]: logical_id for logical_id, function in functions.items()}
-        self._callable = {name: logical_id for name, logical_id in by_name.items() if name in named}
+        by_arn = {function.arn: logical_id for logical_id, function in functions.items()}
+        self._callable = {name: by_arn[arn] for name in named if (arn := _arn(name)) in by_arn}
         self._invoke = invoke
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
@@ -52,6 +53,11 @@ class Invocations:
     def _later(self, function: str, event: Any) -> None:
         with suppress(EventTooLarge, Throttled, SandboxesStopped):
             self._invoke(function, event)
+
+
+def _arn(name: str) -> str:
+    """Return the ARN of the function that a caller names by its ARN, by that of its alias, or by its name."""
+    return unqualified(name) if name.startswith("arn:") else f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:{name}"
 
 
 def _answer(start_response: Callable[..., Any], status: str, headers: dict[str, str], body: Any) -> Iterable[bytes]:

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from local_aws import s3_server
+from local_aws import numbers, s3_server
 from local_aws.api_event import HttpRequest
 from local_aws.children import PartFailed
 from local_aws.cloudformation import REGION
 from local_aws.gateway import Api, Gateway
 from local_aws.issuer import Issuer
 from local_aws.loopback import isolate_process, isolated
+from local_aws.numbers import Numbers
 from local_aws.ports import HOST
 from local_aws.postgres import Postgres
 from local_aws.s3_server import S3Server
@@ -106,6 +107,11 @@ class Stack:
     def live_url(self) -> str | None:
         """Where clients connect to the WebSocket API, if the template has one."""
         return f"ws://{HOST}:{self._gateway.port}{self._websockets.path}" if self._websockets else None
+
+    @property
+    def numbers_url(self) -> str:
+        """Where the functions' metrics are shown, added up."""
+        return f"{self.url}{numbers.PATH}"
 
     @property
     def function_log(self) -> Path:
@@ -207,6 +213,7 @@ class Stack:
             own_words=self._own_words,
             report=self._report_request,
             websockets=self._websockets,
+            measured=Numbers(self.function_log),
         )
         self._gateway.start(api)
         # The first to stop: the rest is there until every request is answered, and every connection closed.

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from local_aws.cloudformation import Document, as_text
+from local_aws.cloudformation import Document, as_text, unqualified
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Template:
         for declared in self._document.of_type("Serverless::WebSocketApi").values():
             if as_text(declared.get("DisableExecuteApiEndpoint", False)) == "true":
                 return None
-            functions = {key: by_arn[route["FunctionArn"]] for key, route in declared["Routes"].items()}
+            functions = {key: by_arn[unqualified(route["FunctionArn"])] for key, route in declared["Routes"].items()}
             return WebSocketRoutes(
                 declared.get("StageName", "default"), declared["RouteSelectionExpression"], functions
             )

@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 from werkzeug.serving import make_server
 
 from local_aws import invocations
-from local_aws.cloudformation import ACCOUNT, REGION
+from local_aws.cloudformation import ACCOUNT, REGION, unqualified
 from local_aws.engine_door import Application, EngineDoor
 from local_aws.invocations import Invocations
 from local_aws.ports import HOST
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
 Invoke = Callable[[str, Any], Outcome]
 
+_FUNCTION = re.compile(r'"(arn:aws:lambda:[^"]+)"')
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/local"
 
 # moto keeps its state per process, so several stacks in one process (tests) share it. Function ARNs carry the stack's
@@ -58,8 +59,11 @@ class WorkflowEngine:
     ) -> None:
         self._state_machines = state_machines
         definitions = " ".join(machine.definition for machine in state_machines)
+        by_arn = {function.arn: name for name, function in functions.items()}
         self._functions = {
-            function.arn: (invoke, name) for name, function in functions.items() if f'"{function.arn}"' in definitions
+            arn: (invoke, by_arn[unqualified(arn)])
+            for arn in set(_FUNCTION.findall(definitions))
+            if unqualified(arn) in by_arn
         }
         doors: dict[re.Pattern[str], Application] = {invocations.PATH: Invocations(functions, invoke), **(others or {})}
         self._door = EngineDoor(DomainDispatcherApplication(create_backend_app), doors)

@@ -12,6 +12,7 @@ import boto3
 import psycopg
 
 from deployment.account import stack_name
+from rehearsal import under_way
 from rehearsal.cloud import Cloud
 from rehearsal.journeys import edge, image_jobs, live, operations, speaking_sessions, upload_sessions, users
 from rehearsal.permissions import account
@@ -56,7 +57,7 @@ class Day:
             for told in side_by_side.map(lambda journey: journey.travel(stack), JOURNEYS):
                 say(told)
         say(operations.travel(stack, self._database))
-        called = set(self._cloud.invocations.read_text().split())
+        called = {line.split()[0] for line in self._cloud.invocations.read_text().splitlines()}
         never = sorted(logical_id for logical_id, name in stack.functions.items() if name not in called)
         require(not never, f"never called: {', '.join(never)}")
         found = account(self._cloud.decisions, stack)
@@ -67,14 +68,20 @@ class Day:
             print(f"            {action}{words}: {', '.join(sorted(set(roles)))}")
 
     def another_origin(self) -> None:
-        """Deploy again with another origin: preflights follow."""
+        """Deploy another origin while a job is under way: preflights follow, and the job ends as it began."""
         before = self._preflights()
         require(before == {ORIGIN: ORIGIN, OTHER_ORIGIN: None}, f"preflights: {before}")
-        self._deploy(STAGE, OTHER_ORIGIN)
+        with under_way.a_job(self._stack(), self._database, self._cloud.invocations) as ended_in:
+            self._deploy(STAGE, OTHER_ORIGIN)
+        released = self._stack().released("ImageStagesCompleteFunction")
+        require(
+            ended_in == {"1"} and released == "2", f"a job of release 1 ended in {ended_in}; {released} is released"
+        )
         require(self._status(STAGE) == "UPDATE_COMPLETE", f"the stack is {self._status(STAGE)}")
         after = self._preflights()
         require(after == {ORIGIN: None, OTHER_ORIGIN: OTHER_ORIGIN}, f"preflights: {after}")
         say("make deploy with another origin: UPDATE_COMPLETE, preflights follow")
+        say("the job that was under way ended in the versions it began with")
 
     def another_secret(self) -> None:
         """`make secret`, `make rotate`: every function has the new value, and works by it."""

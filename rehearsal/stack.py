@@ -51,6 +51,11 @@ class Stack:
             raise Failed(f"{logical_id}: {payload}")
         return payload
 
+    def released(self, logical_id: str) -> str:
+        """Return the version of a function that its alias names."""
+        alias = boto3.client("lambda").get_alias(FunctionName=self.functions[logical_id], Name="live")
+        return str(alias["FunctionVersion"])
+
     def environment(self, logical_id: str) -> dict[str, str]:
         """Return a function's environment variables as Lambda has them."""
         found = boto3.client("lambda").get_function_configuration(FunctionName=self.functions[logical_id])

@@ -1,4 +1,4 @@
-"""`make build`: sam builds; this adds bytecode for Lambda's paths, and the checks that sam does not make.
+"""`make build`: sam builds; this bundles the pages, adds bytecode for Lambda's paths, and checks what sam does not.
 
 A build is kept by the content of all that goes into it: asked again, an unchanged one is there at once.
 """
@@ -32,11 +32,17 @@ INPUTS = (
     "template.yaml",
     "samconfig.toml",
     "uv.lock",
+    "package-lock.json",
 )
+# What the layer of the pages is made of, and what `make deploy` uploads where there is an edge. Of no architecture.
+WEB_DIRECTORY = ROOT / ".aws-sam" / "web"
+WEB_INPUTS = ("web", "scripts/bundle.mjs", "package-lock.json")
 # e_machine of an ELF header, which says whose instructions a shared library holds.
 MACHINES = {"arm64": 0xB7, "x86_64": 0x3E}
 # What Lambda accepts of a function and its layers together, unzipped.
 UNZIPPED_LIMIT_BYTES = 250 * 1024 * 1024
+STAMP = "inputs.sha256"
+"""Beside a build, the digest of all that went into it."""
 
 
 class BuildRefused(Exception):
@@ -108,8 +114,9 @@ def build(architecture: str) -> bool:
     directory.parent.mkdir(parents=True, exist_ok=True)
     with (directory.parent / f"{architecture}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        bundle_web()
         inputs = digest_of_inputs(architecture)
-        stamp = directory / "inputs.sha256"
+        stamp = directory / STAMP
         if stamp.exists() and stamp.read_text() == inputs:
             return False
         _sam_build(architecture, directory)
@@ -121,10 +128,10 @@ def build(architecture: str) -> bool:
     return True
 
 
-def digest_of_inputs(architecture: str) -> str:
-    """Return a digest of every file that goes into a build."""
-    digest = hashlib.sha256(architecture.encode())
-    for name in INPUTS:
+def digest_of_inputs(of: str, names: tuple[str, ...] = INPUTS) -> str:
+    """Return a digest of every file that goes into a build `of` an architecture, or of something else."""
+    digest = hashlib.sha256(of.encode())
+    for name in names:
         path = ROOT / name
         files = [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.is_file())
         for file in files:
@@ -133,6 +140,29 @@ def digest_of_inputs(architecture: str) -> str:
                 digest.update(f"{file.relative_to(ROOT)} {len(content)}\n".encode())
                 digest.update(content)
     return digest.hexdigest()
+
+
+def bundle_web() -> None:
+    """Make of web/ what is served, unless the same was: each page's modules in one script, named by its content."""
+    with (WEB_DIRECTORY.parent / "web.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        inputs = digest_of_inputs("web", WEB_INPUTS)
+        stamp = WEB_DIRECTORY.parent / "web.sha256"
+        if WEB_DIRECTORY.exists() and stamp.exists() and stamp.read_text() == inputs:
+            return
+        stamp.unlink(missing_ok=True)
+        node = Path(sys.executable).parent / "node"
+        outcome = subprocess.run(  # noqa: S603 - fixed words and a folder of the build's own
+            [str(node), "scripts/bundle.mjs", "web", str(WEB_DIRECTORY)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            text=True,
+        )
+        if outcome.returncode != 0:
+            raise BuildRefused(f"the pages were not bundled:\n{outcome.stdout}")
+        stamp.write_text(inputs)
 
 
 def _sam_build(architecture: str, directory: Path) -> None:

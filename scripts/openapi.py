@@ -20,6 +20,7 @@ from inlet import idempotency
 
 ROOT = Path(__file__).parent.parent
 FAMILIES = ("image_jobs", "upload_sessions", "speaking_sessions", "users")
+OF_NO_FAMILY = (ROOT / "functions" / "operations" / "health" / "handler.py",)
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 DOCUMENT = ROOT / "web" / "openapi.json"
 
@@ -89,13 +90,13 @@ def document() -> Json:
     """Return the whole API as one OpenAPI document."""
     merge = OpenAPIMerge(title="Inlet", version=PROJECT["version"], description=PROJECT["description"])
     schemas: Json = {}
-    for family in FAMILIES:
-        for handler in sorted((ROOT / "functions" / family).glob("*/handler.py")):
-            part = _part(load(handler))
-            for name, schema in part.get("components", {}).get("schemas", {}).items():
-                if schemas.setdefault(name, schema) != schema:
-                    raise ValueError(f"{handler} calls a schema {name}, as another function calls another one")
-            merge.add_schema(part)
+    of_families = [file for name in FAMILIES for file in sorted((ROOT / "functions" / name).glob("*/handler.py"))]
+    for handler in (*of_families, *OF_NO_FAMILY):
+        part = _part(load(handler))
+        for name, schema in part.get("components", {}).get("schemas", {}).items():
+            if schemas.setdefault(name, schema) != schema:
+                raise ValueError(f"{handler} calls a schema {name}, as another function calls another one")
+        merge.add_schema(part)
     merged: Json = json.loads(json.dumps(merge.get_openapi_schema(), default=str))
     components = merged.setdefault("components", {})
     components["schemas"] |= _ENVELOPES

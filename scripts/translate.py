@@ -21,6 +21,7 @@ EXAMPLES = {
     "BucketName": "inlet-dev-123456789012-eu-west-1",
     "FunctionsSecretVersion": "00000000-0000-0000-0000-000000000001",
     "RestrictedSecretVersion": "00000000-0000-0000-0000-000000000002",
+    "Release": "0" * 64,
 }
 
 
@@ -63,10 +64,12 @@ def main() -> int:
     """Write the translated template as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path)
-    target = parser.parse_args().file
+    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", type=lambda text: text.partition("=")[::2])
+    given = parser.parse_args()
+    target = given.file
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        target.write_text(json.dumps(translated(), indent=1))
+        target.write_text(json.dumps(translated(dict(given.parameters)), indent=1))
     except NotTranslated as refusal:
         sys.stderr.write(f"{refusal}\n")
         return 1

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from inlet.headers import matches_etag
 from inlet.settings import settings
-from inlet.website import File, Website, meta
+from inlet.website import ASK_AGAIN, FOR_EVER, File, Website, meta
 
 settings.refuse_unsafe()
 
@@ -34,8 +34,6 @@ PAGES = {  # address: (page, its section in the navigation)
     "/signed-in": ("signed-in", ""),
     "/docs": ("docs", "/docs"),
 }
-ASK_AGAIN = "no-cache"  # keep it, but ask whether it has changed
-FOR_EVER = "public, max-age=31536000, immutable"
 SWAGGER_UI = ("swagger-ui-bundle.min.js", "swagger-ui.min.css")
 
 
@@ -46,12 +44,12 @@ async def page(request: Request) -> Response:
 
 
 async def static(request: Request) -> Response:
-    """Serve a script, style or picture, with or without the version in front."""
+    """Serve a script, style or picture; a plain one with or without the version in front."""
     path: str = request.path_params["path"]
     version, _, versioned = path.partition("/")
     site = website(_client_id(request))
     if file := site.files.get(path):
-        return _answer(request, file, ASK_AGAIN)
+        return _answer(request, file, site.cache_control(path))
     if file := site.files.get(versioned):
         # A page of another release gets what there is now, but must not keep it under that name.
         return _answer(request, file, FOR_EVER if version == site.version else ASK_AGAIN)
@@ -84,7 +82,9 @@ async def refused(request: Request, error: Exception) -> Response:
 @cache
 def website(client_id: str) -> Website:
     """Read at the first request: importing needs no setting. `client_id` is the pages' own at the issuer."""
-    head = meta("posthog", key=settings.posthog_api_key, host=settings.posthog_host) if settings.posthog_api_key else ""
+    head = meta("bucket", origin=_bucket_origin())
+    if settings.posthog_api_key:
+        head += meta("posthog", key=settings.posthog_api_key, host=settings.posthog_host)
     if settings.oidc_issuer and client_id:
         scope, resource = settings.oidc_scope, settings.oidc_resource
         head += meta("sign-in", issuer=settings.oidc_issuer, client=client_id, scope=scope, resource=resource)
@@ -108,18 +108,17 @@ def _swagger_ui(name: str) -> File:
     if powertools is None or powertools.origin is None:
         raise HTTPException(404)
     path = Path(powertools.origin).parent / "event_handler/openapi/swagger_ui" / name
-    return File(path.read_bytes(), path.suffix)
+    return File(path, path.suffix)
 
 
 def _answer(request: Request, file: File, cache_control: str) -> Response:
-    compressed = file.compressed if "gzip" in request.headers.get("accept-encoding", "") else None
-    etag = f'"{file.etag}-gzip"' if compressed else f'"{file.etag}"'
+    encoding, content = file.encoded(request.headers.get("accept-encoding", "")) or ("", file.content)
+    etag = f'"{file.etag}-{encoding}"' if encoding else f'"{file.etag}"'
     headers = {"etag": etag, "cache-control": cache_control, "vary": "accept-encoding"}
     if matches_etag(request.headers.get("if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    content = compressed or file.content
-    if compressed:
-        headers["content-encoding"] = "gzip"
+    if encoding:
+        headers["content-encoding"] = encoding
     headers |= {"content-length": str(len(content)), "content-type": file.media_type}
     return Response(b"" if request.method == "HEAD" else content, headers=headers)
 
@@ -143,7 +142,7 @@ class SecurityHeaders:
 
 @cache
 def _security_headers() -> dict[str, str]:
-    bucket = " ".join(_bucket_origins())
+    bucket = _bucket_origin()
     analytics = _origin(settings.posthog_host) if settings.posthog_api_key else ""
     live = _origin(settings.live_url) if settings.live_url else ""
     policy = {
@@ -174,12 +173,12 @@ def _issuer_origins() -> list[str]:
     return list(dict.fromkeys(filter(None, [_origin(settings.oidc_issuer), settings.oidc_endpoint_origin])))
 
 
-def _bucket_origins() -> list[str]:
-    """Return where presigned URLs lead: the endpoint of R2 or a local server, else S3's names for the bucket."""
+def _bucket_origin() -> str:
+    """Return where presigned URLs lead: the endpoint of R2 or a local server, else S3's name for the bucket."""
     if settings.s3_endpoint_url:
-        return [_origin(settings.s3_endpoint_url)]
-    hosts = ("s3", f"s3.{settings.s3_region}")  # us-east-1 signs for the first, every other region for the second
-    return [f"https://{settings.bucket}.{host}.amazonaws.com" for host in hosts]
+        return _origin(settings.s3_endpoint_url)
+    host = "s3" if settings.s3_region == "us-east-1" else f"s3.{settings.s3_region}"
+    return f"https://{settings.bucket}.{host}.amazonaws.com"
 
 
 def _origin(url: str) -> str:

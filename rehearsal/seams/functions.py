@@ -89,7 +89,7 @@ def execute(record: dict[str, Any], event: Any, _request_id: str) -> dict[str, A
     """Invoke a function as MiniStack would, and answer in its way."""
     config = record.get("config") or record
     with Path(os.environ["REHEARSAL_INVOCATIONS"]).open("a") as invocations:
-        invocations.write(config["FunctionName"] + "\n")
+        invocations.write(f"{config['FunctionName']} {config.get('Version', '$LATEST')}\n")
     function = Function(
         name=config["FunctionName"],
         arn=config["FunctionArn"],

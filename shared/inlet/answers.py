@@ -18,6 +18,7 @@ class Family(Enum):
     UPLOAD_SESSIONS = "upload sessions"
     SPEAKING_SESSIONS = "speaking sessions"
     USERS = "users"
+    OPERATIONS = "operations"
 
 
 STATUS_AND_CODE: dict[type[errors.InletError], tuple[int, str]] = {
@@ -95,7 +96,8 @@ def error_body(family: Family, code: str, message: str, details: Body) -> Body:
 
 
 def documented(family: Family, success: dict[int, Any], *kinds: type[errors.InletError]) -> dict[int, Any]:
-    """Return OpenAPI responses. `success` maps a status to its model (None: no body); errors are grouped by status.
+    """Return OpenAPI responses. `success` maps a status to its model (None: no body); errors are grouped by status, but
+    for those whose body `success` tells.
 
     Adds what any endpoint may answer: an unreadable, too large or foreign body, an unexpected failure.
     """
@@ -112,7 +114,7 @@ def documented(family: Family, success: dict[int, Any], *kinds: type[errors.Inle
         }
         for status, model in success.items()
     }
-    for status in sorted(codes):
+    for status in sorted(codes.keys() - success.keys()):
         answers[status] = {
             "description": ", ".join(f"`{code}`" for code in codes[status]),
             "content": {"application/json": {"schema": envelope}},

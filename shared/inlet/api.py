@@ -8,6 +8,7 @@ of import) out of functions that only read.
 
 import inspect
 import json
+import random
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from typing import Any, get_args, get_origin
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from inlet import answers, headers, idempotency, request_body
+from inlet import answers, headers, idempotency, logs, request_body, snapshots
 from inlet.answers import Family
 from inlet.errors import (
     DependencyUnavailable,
@@ -45,6 +46,9 @@ JOB_TOKEN: Security = [{"jobToken": []}]
 OPTIONAL_JOB_TOKEN: Security = [{}, {"jobToken": []}]
 SIGNED_IN: Security = [{"jwt": []}]
 
+# The SDK spreads its retries by it: copies of one snapshot must not all come back at the same moment.
+snapshots.after_restore(random.seed)
+
 _FORM = "multipart/form-data"
 _HEADERS = {
     "cache-control": "no-store",
@@ -52,6 +56,16 @@ _HEADERS = {
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "x-content-type-options": "nosniff",
 }
+# What the log calls the ids that stand in paths. Whatever else does may be a token.
+_LOGGED = {
+    "upload_id": "upload_id",
+    "job_id": "upload_id",
+    "result_id": "result_id",
+    "session_id": "session_id",
+    "id": "session_id",
+    "file_id": "file_id",
+}
+_ID = re.compile("[A-Za-z0-9-]{1,40}")  # every id of ours is one; no token is
 
 
 def let_pass(_event: Event, **_arguments: str) -> None:
@@ -196,7 +210,12 @@ class Resolver:
     def lambda_handler(self, event: Event, context: Any) -> Answer:
         """Answer one request. Raises nothing."""
         started = time.perf_counter()
+        # The caller knows the first from a 5xx, the second from the header apigw-requestid of every answer.
+        logs.begin(
+            request_id=context.aws_request_id, gateway_request_id=event.get("requestContext", {}).get("requestId")
+        )
         try:
+            logs.about(**self._named_ids(event))
             self._check_body(event)
             answer = idempotency.replayed(
                 event, lambda: self.powertools.resolve(event, context), lambda: self._guard(event)
@@ -213,7 +232,6 @@ class Resolver:
                 "route": event.get("routeKey"),
                 "status": answer["statusCode"],
                 "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-                "request_id": context.aws_request_id,
             },
         )
         return answer
@@ -241,13 +259,21 @@ class Resolver:
             if (arguments := route.arguments(event)) is not None:
                 route.guard(event, **arguments)
 
+    def _named_ids(self, event: Event) -> dict[str, str]:
+        """Return the ids in an event's path by what logs call them, but for what cannot be one, or is a token."""
+        for route in self.routes:
+            if (arguments := route.arguments(event)) is not None:
+                named = {_LOGGED[name]: value for name, value in arguments.items() if name in _LOGGED}
+                return {name: value for name, value in named.items() if _ID.fullmatch(value)}
+        return {}
+
     def _refuse(self, error: Exception, request_id: str | None = None) -> Response[str]:
         error = _translated(error)
         status, code = answers.status_and_code(type(error))
         message, details, sent = answers.UNEXPECTED_MESSAGE, {}, {}
         if status >= answers.UNEXPECTED[0]:
             request_id = request_id or self.powertools.lambda_context.aws_request_id
-            _log_failure(error, request_id)
+            _log_failure(error)
             details = {"requestId": request_id}
         if isinstance(error, InletError) and code != answers.UNEXPECTED[1]:
             # What a dependency said of itself is for the log.
@@ -287,12 +313,12 @@ def _translated(error: Exception) -> Exception:
     return error
 
 
-def _log_failure(error: Exception, request_id: str) -> None:
+def _log_failure(error: Exception) -> None:
     if isinstance(error, InletError):  # expected to happen; its cause says more than a traceback
-        extra = {"error": type(error).__name__, "cause": str(error.__cause__ or error), "request_id": request_id}
+        extra = {"error": type(error).__name__, "cause": str(error.__cause__ or error)}
         logger.error("failed", extra=extra)
     else:
-        logger.exception("failed", exc_info=error, extra={"request_id": request_id})
+        logger.exception("failed", exc_info=error)
 
 
 def _serialize(body: Any) -> str:

@@ -13,6 +13,9 @@ type Event = dict[str, Any]
 
 IPV6_PREFIXES = (64, 56, 48)
 JOB_TOKEN_HEADER = "x-session-token"  # noqa: S105 - a header's name
+# What CloudFront adds to a request (template.yaml, Edge): its proof, and the address that it saw.
+EDGE_HEADER = "x-inlet-edge"
+CLIENT_HEADER = "x-inlet-client"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,24 @@ def client_networks(event: Event) -> list[str]:
     """Return the networks a client belongs to, the smallest first.
 
     For IPv4 that is the address. For IPv6 it is the /64, one subscriber's link, then the /56 and the /48, which a
-    provider gives to one customer. The address is the one API Gateway saw, never a header's.
+    provider gives to one customer.
     """
-    address = ipaddress.ip_address(event["requestContext"]["http"]["sourceIp"])
+    address = ipaddress.ip_address(_client_address(event))
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped:
             return [str(address.ipv4_mapped)]
         return [str(ipaddress.ip_network((address, length), strict=False)) for length in IPV6_PREFIXES]
     return [str(address)]
+
+
+def _client_address(event: Event) -> str:
+    """Return the address that API Gateway saw, or that of the trusted edge in front of it; no other header counts."""
+    headers: dict[str, str] = event.get("headers") or {}
+    secret, said = settings.edge_secret, headers.get(EDGE_HEADER, "")
+    if secret and CLIENT_HEADER in headers and hmac.compare_digest(said.encode(), secret.encode()):
+        return headers[CLIENT_HEADER]
+    address: str = event["requestContext"]["http"]["sourceIp"]
+    return address
 
 
 def signed_in_user(event: Event) -> User | None:

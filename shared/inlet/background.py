@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
-from inlet import database
+from inlet import database, logs
 from inlet.database import StatementFailed
 from inlet.errors import InletError
 from inlet.logs import logger
@@ -33,6 +33,7 @@ def function[Answer](work: Handler[Answer]) -> Handler[Answer]:
 
     @wraps(work)
     def lambda_handler(event: Event, context: Any) -> Answer:
+        logs.begin(request_id=context.aws_request_id)
         try:
             return work(event, context)
         except InletError as error:

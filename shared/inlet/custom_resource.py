@@ -20,7 +20,7 @@ def is_request(event: dict[str, Any]) -> bool:
     return "RequestType" in event and "ResponseURL" in event
 
 
-def answer(event: dict[str, Any], work: Callable[[], object]) -> None:
+def answer(event: dict[str, Any], context: Any, work: Callable[[], object]) -> None:
     """Do the work of a creation or an update, and tell CloudFormation how it went. A deletion has nothing to do.
 
     The stack shows the reason of a failure: what leaves a background function is fit for that.
@@ -28,7 +28,7 @@ def answer(event: dict[str, Any], work: Callable[[], object]) -> None:
     outcome = {"Status": "SUCCESS"}
     if event["RequestType"] != "Delete":
         try:
-            background.function(lambda *_: work())(event, None)
+            background.function(lambda *_: work())(event, context)
         except Exception as error:  # noqa: BLE001 - whatever it is, CloudFormation would wait for an hour
             outcome = {"Status": "FAILED", "Reason": f"{type(error).__name__}: {error}"[:_REASON_CHARACTERS]}
     identity = {name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")}

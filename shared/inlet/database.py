@@ -22,6 +22,7 @@ import psycopg
 from psycopg.errors import ReadOnlySqlTransaction
 from psycopg.rows import RowFactory, class_row, dict_row
 
+from inlet import snapshots
 from inlet.errors import DatabaseUnavailable
 from inlet.settings import settings
 
@@ -141,6 +142,9 @@ def close() -> None:
     if _open is not None:
         _open.close()
         _open = None
+
+
+snapshots.after_restore(close)
 
 
 @contextmanager

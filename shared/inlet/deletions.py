@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from inlet import object_deletions_table, storage
 from inlet.errors import DependencyUnavailable
-from inlet.logs import logger
+from inlet.swallowing import swallowed
 
 
 def attempt(keys: Sequence[str]) -> None:
@@ -13,4 +13,4 @@ def attempt(keys: Sequence[str]) -> None:
         kept = storage.delete_many(keys, patiently=False)
         object_deletions_table.done([key for key in keys if key not in kept])
     except DependencyUnavailable as error:
-        logger.warning("deletion left to the sweeper", extra={"reason": str(error)})
+        swallowed("deletion left to the sweeper", reason=str(error))

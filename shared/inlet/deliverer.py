@@ -3,8 +3,8 @@
 from functools import cache
 from typing import TYPE_CHECKING
 
-from inlet.logs import logger
 from inlet.settings import settings
+from inlet.swallowing import swallowed
 
 if TYPE_CHECKING:
     from mypy_boto3_lambda import LambdaClient
@@ -30,4 +30,4 @@ def wake() -> None:
     try:
         client().invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
     except (BotoCoreError, ClientError, OSError) as error:
-        logger.warning("notifications wait for the schedule", extra={"reason": type(error).__name__})
+        swallowed("notifications wait for the schedule", reason=type(error).__name__)

@@ -5,14 +5,18 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What a workflow is about: `key` is what its executions call the id of their row, `logged` what the log does."""
+    """What a workflow is about: `key` is what its executions call the id of their row, `logged` what the log does.
+
+    `workflow` is the workflow's own name, in metrics.
+    """
 
     key: str
     logged: str
+    workflow: str
 
 
-IMAGE_JOB = Subject("uploadId", "upload_id")
-RECORDING = Subject("sessionId", "session_id")
+IMAGE_JOB = Subject("uploadId", "upload_id", "process_image")
+RECORDING = Subject("sessionId", "session_id", "analyse_recording")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from inlet import database, live_table
-from inlet.logs import logger
 from inlet.settings import settings
+from inlet.swallowing import swallowed
 
 if TYPE_CHECKING:
     from mypy_boto3_apigatewaymanagementapi import ApiGatewayManagementApiClient
@@ -54,12 +54,12 @@ def publish(readers: Readers) -> None:
         if settings.live_endpoint_url is None:  # switched off while somebody watched
             continue
         if (left := end - time.monotonic()) <= 0:  # many topics at once
-            logger.warning("push left out", extra={"error": "no time"})
+            swallowed("push left out", error="no time")
             continue
         try:
             post(watched.connections, message(watched.topic, watched.user_id, readers), patience_seconds=left)
         except Exception as error:  # noqa: BLE001 - the change is made, and whoever asked for it must hear so
-            logger.warning("push left out", extra={"error": type(error).__name__})
+            swallowed("push left out", error=type(error).__name__)
 
 
 def message(topic: str, user_id: str | None, readers: Readers) -> dict[str, Any]:
@@ -84,7 +84,7 @@ def post(connections: Sequence[str], said: Mapping[str, Any], *, patience_second
     done, late = wait(calls, timeout=PATIENCE_SECONDS if patience_seconds is None else patience_seconds)
     posting.shutdown(wait=False, cancel_futures=True)
     if late:
-        logger.warning("pushes given up", extra={"count": len(late)})
+        swallowed("pushes given up", count=len(late))
     if ended := [calls[call] for call in done if not call.result()]:
         live_table.drop_gone(ended)
 
@@ -98,7 +98,7 @@ def _post(push: Callable[..., object], connection: str, data: bytes) -> bool:
     except ClientError as error:
         if error.response["Error"]["Code"] == "GoneException":
             return False
-        logger.warning("push refused", extra={"error": error.response["Error"]["Code"]})
+        swallowed("push refused", error=error.response["Error"]["Code"])
     except (BotoCoreError, OSError) as error:
-        logger.warning("push failed", extra={"error": type(error).__name__})
+        swallowed("push failed", error=type(error).__name__)
     return True

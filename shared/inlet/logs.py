@@ -26,9 +26,24 @@ def redact(text: str) -> str:
     return _SECRETS.sub(lambda match: f"[{match.lastgroup}]", text)
 
 
+_about: dict[str, Any] = {}
+"""What the invocation is about. A sandbox serves one at a time."""
+
+
+def begin(**ids: Any) -> None:
+    """Begin an invocation: until the next one, every line names these, and what `about` adds."""
+    _about.clear()
+    _about.update(ids)
+
+
+def about(**ids: Any) -> None:
+    """Have every further line of this invocation name what it is about. Ids only."""
+    _about.update(ids)
+
+
 class _JsonFormatter(LambdaPowertoolsFormatter):
     def serialize(self, log: Any) -> str:
-        return redact(super().serialize(log))
+        return redact(super().serialize({**log, **{key: value for key, value in _about.items() if key not in log}}))
 
 
 class _LineFormatter(LambdaPowertoolsFormatter):
@@ -37,7 +52,8 @@ class _LineFormatter(LambdaPowertoolsFormatter):
     _ORDINARY = frozenset({"level", "location", "message", "timestamp", "service", "exception", "stack_trace"})
 
     def serialize(self, log: Any) -> str:
-        extra = " ".join(f"{key}={value}" for key, value in log.items() if key not in self._ORDINARY)
+        said = {key: value for key, value in log.items() if key not in self._ORDINARY}
+        extra = " ".join(f"{key}={value}" for key, value in (said | {**_about, **said}).items())
         line = f"{log['level']} {log['message']} {extra}".rstrip()
         return redact(f"{line}\n{log['exception']}" if log.get("exception") else line)
 

@@ -7,14 +7,17 @@ paying twice. A refusal (429, 5xx) costs nothing and may be retried; a time-out 
 A call is also held to the day's budget of the whole stack, and to its owner's turn. One that must wait comes later.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import LiteralString
 
-from inlet import database, identifiers, model_budget_table
+from inlet import database, identifiers, metrics, model_budget_table
 from inlet.errors import (
+    GenerationBlocked,
     GenerationInterrupted,
+    GenerationMalformed,
     GenerationOverBudget,
     GenerationQueued,
     GenerationTimedOut,
@@ -107,6 +110,8 @@ class Ledger:
         if row is None:
             raise StaleAttempt
         if row["won"]:
+            if row["calls_today"] is not None:
+                metrics.put({"ModelBudgetUsed": 100 * row["calls_today"] / budget})
             if row["calls_today"] == -(-budget // 2):
                 logger.warning(
                     "half of today's model calls are used", extra={"calls": row["calls_today"], "of": budget}
@@ -119,20 +124,30 @@ class Ledger:
         raise GenerationOverBudget if row["over_budget"] else StaleAttempt  # another worker was first
 
     @contextmanager
-    def paid(self, call: Call) -> Iterator[None]:
-        """Claim a call, and record what comes of it unless it is answered.
+    def paid(self, call: Call, dollars: float) -> Iterator[None]:
+        """Claim a call, and record what comes of it. `dollars` is what the settings say it costs.
 
         Raises what `claim` and the call do. The caller records `answered` when the answer is in the bucket.
         """
         self.claim(call)
+        begun = time.monotonic()
+        billed = 0.0
         try:
             yield
+            billed = dollars
         except GenerationUnavailable:
             self._enter(call, "refused")
             raise
         except GenerationTimedOut:  # it may bill
+            billed = dollars
             self._enter(call, "timed_out")
             raise
+        except (GenerationBlocked, GenerationMalformed):
+            billed = dollars
+            raise
+        finally:
+            measured = {"ModelCalls": 1, "ModelSeconds": time.monotonic() - begun, "ModelDollars": billed}
+            metrics.put(measured, step=call.step)
 
     def answered(self, call: Call) -> None:
         """Record that what the model answered is in the bucket."""

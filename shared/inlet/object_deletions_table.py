@@ -18,7 +18,7 @@ RETURNING key
 
 _DONE = """
 WITH kept AS (
-    UPDATE object_deletions SET not_before = writable_until, writable_until = NULL
+    UPDATE object_deletions SET not_before = writable_until, due_since = writable_until, writable_until = NULL
      WHERE key = ANY(%(keys)s) AND writable_until > now()
     RETURNING key
 )
@@ -26,7 +26,8 @@ DELETE FROM object_deletions WHERE key = ANY(%(keys)s) AND key NOT IN (SELECT ke
 """
 
 _NOTE = """
-INSERT INTO object_deletions (key) VALUES (%(key)s) ON CONFLICT (key) DO UPDATE SET not_before = now()
+INSERT INTO object_deletions (key) VALUES (%(key)s)
+ON CONFLICT (key) DO UPDATE SET not_before = now(), due_since = least(object_deletions.due_since, now())
 """
 
 
@@ -36,7 +37,8 @@ _NOTED = """
 noted AS (
     INSERT INTO object_deletions AS known (key, writable_until) SELECT key, writable_until FROM {objects}
     ON CONFLICT (key) DO UPDATE
-       SET not_before = now(), writable_until = greatest(known.writable_until, excluded.writable_until)
+       SET not_before = now(), due_since = least(known.due_since, now()),
+           writable_until = greatest(known.writable_until, excluded.writable_until)
 )"""
 
 

@@ -1,6 +1,7 @@
 """The `schema_migrations` table: which migrations were applied, and the lock that lets one migration run at a time.
 
 Works on a connection of its own, which `operations/migrate` opens on the direct URL: no pooler keeps an advisory lock.
+Only `newest` is for everybody.
 """
 
 import time
@@ -9,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.errors import LockNotAvailable
 
+from inlet import database
 from inlet.errors import InletError
 
 LOCK = 0x696E6C6574  # "inlet"
@@ -26,6 +28,8 @@ CREATE TABLE IF NOT EXISTS schema_migrations (
     name text PRIMARY KEY, checksum text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now())
 """
 
+_NEWEST = "SELECT max(name) AS name FROM schema_migrations"
+
 type Connection = psycopg.Connection[Any]
 
 
@@ -35,6 +39,12 @@ class MigrationsBusy(InletError):
 
 class PostgresTooOld(InletError):
     """The server lacks what the statements need."""
+
+
+def newest() -> str | None:
+    """Return the name of the newest applied migration."""
+    row = database.fetch_one(_NEWEST, {})
+    return row["name"] if row else None
 
 
 def require_version(connection: Connection) -> None:

@@ -18,7 +18,9 @@ Stage = Literal["local", "dev", "staging", "prod"]
 
 MAX_RETENTION_DAYS = 36_500
 
-FUNCTION_SECRETS = frozenset({"DATABASE_URL", "SERVER_SECRET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"})
+FUNCTION_SECRETS = frozenset(
+    {"DATABASE_URL", "SERVER_SECRET", "EDGE_SECRET", "S3_ACCESS_KEY_ID", "S3_SECRET_ACCESS_KEY"}
+)
 """What the secret `inlet/STAGE/functions` holds: the two S3 keys on R2 only."""
 
 
@@ -54,6 +56,11 @@ class Settings:
     def migrations_database_url(self) -> str:
         """The direct URL migrations need: advisory locks do not survive a transaction pooler."""
         return _optional("MIGRATIONS_DATABASE_URL") or self.database_url
+
+    @cached_property
+    def commit(self) -> str | None:
+        """The commit that is deployed; unset where nobody knows."""
+        return _optional("COMMIT") or None
 
     @cached_property
     def migrations_directory(self) -> str:
@@ -112,6 +119,11 @@ class Settings:
         if len(secret) < 32:
             raise InvalidSetting("The environment variable SERVER_SECRET must have at least 32 characters")
         return secret
+
+    @cached_property
+    def edge_secret(self) -> str | None:
+        """What CloudFront proves itself by; unset where there is none: then no header tells a client's address."""
+        return _optional("EDGE_SECRET") or None
 
     @cached_property
     def max_image_bytes(self) -> int:
@@ -250,6 +262,31 @@ class Settings:
         return frozenset(origin.rstrip("/") for origin in _optional("LIVE_ORIGINS").split(",") if origin)
 
     @cached_property
+    def metrics_namespace(self) -> str:
+        """Under which CloudWatch keeps the metrics: one a stack."""
+        return _optional("METRICS_NAMESPACE", "Inlet")
+
+    @cached_property
+    def picture_dollars(self) -> float:
+        """What a call of the image model costs: an estimate, for the metrics only."""
+        return _amount("PICTURE_DOLLARS", "0.04")
+
+    @cached_property
+    def speech_minute_dollars(self) -> float:
+        """What a minute of sound costs to be written down by a model: an estimate, for the metrics only."""
+        return _amount("SPEECH_MINUTE_DOLLARS", "0.003")
+
+    @cached_property
+    def remark_dollars(self) -> float:
+        """What a model's remarks on one recording cost: an estimate, for the metrics only."""
+        return _amount("REMARK_DOLLARS", "0.002")
+
+    @property
+    def trace_header(self) -> str | None:
+        """The invocation's trace. Lambda sets it anew for each one, so it is not kept."""
+        return _optional("_X_AMZN_TRACE_ID") or None
+
+    @cached_property
     def web_directory(self) -> str:
         """Where the web client's files lie."""
         return _optional("WEB_DIRECTORY", "/opt")
@@ -338,6 +375,13 @@ def _whole_number(name: str, default: int, *, most: int = 10**15) -> int:
     if not re.fullmatch("[0-9]{1,15}", text) or int(text) > most:
         raise InvalidSetting(f"The environment variable {name} must be a whole number up to {most}, not {text!r}")
     return int(text)
+
+
+def _amount(name: str, default: str) -> float:
+    text = _optional(name, default)
+    if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,9})?", text):
+        raise InvalidSetting(f"The environment variable {name} must be an amount such as 0.04, not {text!r}")
+    return float(text)
 
 
 settings = Settings()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from inlet import background, deliverer
+from inlet import background, deliverer, logs, metrics
 from inlet.errors import PUBLIC_STAGE_ERRORS
 from inlet.executions import Subject
 from inlet.logs import logger
@@ -57,6 +57,7 @@ class Stages[Row: Entered, Stage: str]:
         @background.function
         def lambda_handler(event: Payload, context: Any) -> Payload:
             subject_id, attempt = event[subject], event["attempt"]
+            logs.about(**{logged: subject_id}, attempt=attempt)
             row = self.enter(subject_id, attempt, during, self.progress[during])
             self.publish()
             late = row.progress > self.progress[during]
@@ -82,11 +83,13 @@ class Stages[Row: Entered, Stage: str]:
         @background.function
         def lambda_handler(event: Payload, _context: Any) -> Payload:
             subject_id, attempt = event[subject], event["attempt"]
+            logs.about(**{logged: subject_id}, attempt=attempt)
             name = event["error"]["Error"]
             message = self._message(name, event["error"].get("Cause", ""))
             failed = self.fail(subject_id, attempt, message, name in PUBLIC_STAGE_ERRORS)
             self.publish()
             if failed:
+                metrics.job_failed(self.subject.workflow, name)
                 deliverer.wake()
             logger.warning(
                 "job failed", extra={logged: subject_id, "attempt": attempt, "error": name, "changed": failed}

@@ -141,6 +141,13 @@ def address(key: str) -> str:
     return presign_get(key).url.partition("?")[0]
 
 
+def is_there() -> bool:
+    """Tell that the bucket answers, by looking for one object. Raises where it does not."""
+    with translated():
+        client().list_objects_v2(Bucket=settings.bucket, MaxKeys=1)
+    return True
+
+
 def head(key: str) -> StoredObject:
     """Return what the bucket has under `key`. Raise `ObjectMissing`."""
     with translated():

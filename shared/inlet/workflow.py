@@ -15,6 +15,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from inlet import metrics
 from inlet.errors import WorkflowUnavailable
 from inlet.executions import IMAGE_JOB, RECORDING, Subject
 from inlet.settings import settings
@@ -49,17 +50,24 @@ class Workflow:
         return f"{self.state_machine_arn().replace(':stateMachine:', ':execution:')}:{subject_id}-{attempt}"
 
     def start(self, subject_id: str, attempt: int) -> None:
-        """Start this attempt's execution, unless it was started before. Raise `WorkflowUnavailable`."""
+        """Start this attempt's execution, unless it was started before. Raise `WorkflowUnavailable`.
+
+        The execution goes on with the trace of whoever starts it.
+        """
+        trace = {"traceHeader": header} if (header := settings.trace_header) else {}
         with _translated():
             try:
                 client().start_execution(
                     stateMachineArn=self.state_machine_arn(),
                     name=f"{subject_id}-{attempt}",
                     input=json.dumps({self.subject.key: subject_id, "attempt": attempt}),
+                    **trace,
                 )
             except ClientError as error:
                 if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
                     raise
+            else:
+                metrics.put({"JobsStarted": 1}, workflow=self.subject.workflow)
 
 
 PROCESS_IMAGE = Workflow(lambda: settings.state_machine_arn, IMAGE_JOB)

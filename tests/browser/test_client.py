@@ -1,11 +1,13 @@
 """The client on its own, imported by a page of another site, as its README shows."""
 
+import socket
 from collections.abc import Callable
+from pathlib import Path
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, Playwright
 
 from local.stack import LocalStack
-from tests.browser.conftest import hurry
+from tests.browser.conftest import ARGUMENTS, CHROMIUM, hurry
 from tests.support.photographs import photograph
 from tests.support.stacks import OTHER_SITE
 
@@ -43,6 +45,34 @@ def test_another_site_sends_a_photograph(new_page: Callable[..., Page], stack: L
     )
 
     assert seen == {"status": "completed", "last": 1, "isCurrent": True, "preview": 200}
+
+
+def test_the_bucket_is_connected_to_while_the_api_is_asked(
+    playwright: Playwright, stack: LocalStack, tmp_path: Path
+) -> None:
+    profile = playwright.chromium.launch_persistent_context(  # Chromium connects early outside of incognito only
+        tmp_path, executable_path=CHROMIUM, args=ARGUMENTS, base_url=stack.url
+    )
+    with profile, socket.create_server(("127.0.0.1", 0)) as bucket:
+        bucket.settimeout(20)
+        page = profile.pages[0]
+        page.goto("/docs")
+        for ask in ("createUpload", "createSession", "createRecording"):
+            page.evaluate(
+                """async ([ask, bucketOrigin]) => {
+                    const client = await import("/web/client/index.js");
+                    new client.Api({ bucketOrigin })[ask]({}, { attempts: 1 }).catch(() => {});
+                }""",
+                [ask, f"http://127.0.0.1:{bucket.getsockname()[1]}"],
+            )
+            connection, _ = bucket.accept()
+            connection.close()
+
+
+def test_pages_connect_to_the_bucket_early(page: Page, stack: LocalStack) -> None:
+    page.goto("/")
+    origin = page.evaluate("document.querySelector('meta[name=bucket]').dataset.origin")
+    assert origin == stack.environment["S3_ENDPOINT_URL"]
 
 
 def test_a_token_is_asked_for_before_every_request_of_a_user(page: Page) -> None:

@@ -360,7 +360,8 @@ def test_another_browser_sees_files_arrive(
         sender, watcher = (new_page(base_url=slow.url, viewport=WIDE, third_parties=[bucket]) for _ in range(2))
         sender.goto("/files")
         sender.set_input_files("#files", files)
-        sender.get_by_role("button", name="Send 2 files").click()
+        with sender.expect_response(re.compile("/uploads/sessions$")):
+            sender.get_by_role("button", name="Send 2 files").click()
         watcher.goto("/your-files")
         watcher.get_by_role("link", name="Unfinished").click()
         manual = watcher.locator(".file").filter(has_text="manual.pdf")

@@ -185,6 +185,18 @@ def test_a_photograph_is_deleted_while_it_is_worked_on(page: Page, http: httpx.C
     assert http.get(f"/api/status/{job}", headers={"X-Session-Token": "any"}).status_code == 404
 
 
+def test_a_button_pressed_while_the_page_still_loads_is_not_lost(page: Page, jpeg: Path) -> None:
+    def late(route: Route) -> None:
+        page.wait_for_timeout(1500)
+        route.continue_()
+
+    idle(page)
+    page.route("**/app/photo-job.js", late)
+    send(page, jpeg)
+    delete_for_good(page)
+    expect(page.locator("#welcome-back")).to_contain_text("Your photo is deleted")
+
+
 def test_a_photograph_deleted_elsewhere_is_told_and_not_asked_for_again(
     page: Page, traffic: Traffic, http: httpx.Client, jpeg: Path
 ) -> None:

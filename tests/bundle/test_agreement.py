@@ -220,7 +220,7 @@ def settings_by_attribute() -> dict[str, set[str]]:
 
 def settings_read() -> set[str]:
     """Every environment variable the shared package reads, but for Lambda's own."""
-    return set.union(*settings_by_attribute().values()) - {"AWS_REGION"}
+    return set.union(*settings_by_attribute().values()) - {"AWS_REGION", "_X_AMZN_TRACE_ID"}
 
 
 def used_settings(function: str) -> set[str]:
@@ -253,7 +253,7 @@ class TestSettings:
 
     def test_the_template_sets_every_setting_but_the_local_ones(self) -> None:
         everywhere = set(variables(SHARED_PROPERTIES)).union(*map(variables, FUNCTIONS.values()))
-        assert everywhere - {"POWERTOOLS_LOG_LEVEL"} == settings_read() - LOCAL_ONLY
+        assert everywhere - {"POWERTOOLS_LOG_LEVEL", "RELEASE"} == settings_read() - LOCAL_ONLY
 
     @pytest.mark.parametrize("name", FUNCTIONS)
     def test_each_function_is_given_what_it_reads_and_nothing_else(self, name: str) -> None:
@@ -392,10 +392,13 @@ class TestStateMachine:
         tasks = {state["Resource"].strip("${}"): name for name, state in workflow.tasks.items()}
         assert tasks == {f"{name}FunctionArn": name for name in workflow.tasks}
         assert properties["DefinitionSubstitutions"] == {
-            f"{name}FunctionArn": {"Fn::GetAtt": [workflow.function(name), "Arn"]} for name in workflow.tasks
+            f"{name}FunctionArn": {"Ref": f"{workflow.function(name)}.Version"} for name in workflow.tasks
         }
-        invoked = [policy["LambdaInvokePolicy"]["FunctionName"]["Ref"] for policy in properties["Policies"]]
-        assert sorted(invoked) == sorted(map(workflow.function, workflow.tasks))
+        # Any version: what runs while a deployment comes ends in the versions it began with.
+        statements = [one for policy in properties["Policies"] for one in policy["Statement"]]
+        (statement,) = [one for one in statements if one["Action"] == "lambda:InvokeFunction"]
+        invoked = [resource["Fn::Sub"] for resource in statement["Resource"]]
+        assert sorted(invoked) == sorted(f"${{{workflow.function(name)}.Arn}}:*" for name in workflow.tasks)
 
     def test_error_names_are_classes(self) -> None:
         named = {
@@ -566,6 +569,8 @@ class TestPermissions:
                 assert "*" not in json.dumps(statement["Action"]), name
 
 
+OF_THE_RUNTIME = {"snapshot_restore_py"}
+"""What Lambda's Python brings by itself."""
 # What each layer brings, as it is imported.
 LAYERS = {
     "CoreLayer": {
@@ -633,7 +638,7 @@ class TestLayers:
         layers = {*layers_of(SHARED_PROPERTIES), *layers_of(FUNCTIONS[name])}
         trees = [source.Module("handler", handler(name)).tree]
         trees += [source.shared_module(module).tree for module in source.imported_modules(handler(name))]
-        imported = set[str]().union(*map(source.third_party, trees)) - sys.stdlib_module_names
+        imported = set[str]().union(*map(source.third_party, trees)) - sys.stdlib_module_names - OF_THE_RUNTIME
         brought = set[str]().union(*(LAYERS[layer] for layer in layers))
         assert imported - brought == set(), "not in any of its layers"
         for layer in layers - {"CoreLayer", "SharedLayer", "MigrationsLayer", "WebLayer"}:

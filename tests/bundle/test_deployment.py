@@ -27,6 +27,7 @@ LONG_SECRETS = {
     "DATABASE_URL": f"postgresql://inlet_api:{'p' * 64}@ep-quiet-water-a1b2c3d4-pooler.eu-central-1.aws.neon.tech/inlet"
     "?sslmode=verify-full&channel_binding=require&application_name=inlet",
     "SERVER_SECRET": "s" * 64,
+    "EDGE_SECRET": "e" * 64,
     "S3_ACCESS_KEY_ID": "a" * 32,
     "S3_SECRET_ACCESS_KEY": "k" * 64,
 }

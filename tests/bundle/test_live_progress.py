@@ -59,7 +59,7 @@ def test_a_function_publishes_by_its_own_familys_readers(family: str) -> None:
 
 def test_the_websockets_routes_have_their_functions_and_fixtures() -> None:
     declared = RESOURCES["LiveApi"]["Properties"]["Routes"]
-    routes = {key: route["FunctionArn"]["Fn::GetAtt"][0] for key, route in declared.items()}
+    routes = {key: route["FunctionArn"]["Ref"].removesuffix(".Alias") for key, route in declared.items()}
     assert routes == {
         "$connect": "LiveConnectFunction",
         "$disconnect": "LiveDisconnectFunction",

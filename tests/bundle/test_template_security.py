@@ -79,7 +79,8 @@ def test_pages_of_named_origins_only_may_call_api_and_bucket() -> None:
     assert cors["AllowOrigins"] == {"Ref": "AllowedOrigins"}
     assert "AllowCredentials" not in cors, "no cookies"
     (rule,) = BUCKET["CorsConfiguration"]["CorsRules"]
-    own = {"Fn::Sub": "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    api = {"Fn::Sub": "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    own = {"Fn::If": ["HasEdge", {"Fn::Sub": "https://${DomainName}"}, api]}
     condition, also_named, alone = rule["AllowedOrigins"]["Fn::If"]
     assert (condition, alone) == ("HasOrigins", [own]), "the stack's own pages, from the first deployment on"
     assert json.dumps(own) in json.dumps(also_named)
@@ -157,7 +158,8 @@ def test_a_function_may_post_to_connections_of_this_api_and_do_nothing_else_to_t
 
 
 def test_pages_of_named_origins_only_may_open_a_websocket() -> None:
-    own = {"Fn::Sub": "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    api = {"Fn::Sub": "https://${HttpApi}.execute-api.${AWS::Region}.${AWS::URLSuffix}"}
+    own = {"Fn::If": ["HasEdge", {"Fn::Sub": "https://${DomainName}"}, api]}
     origins = RESOURCES["LiveConnectFunction"]["Properties"]["Environment"]["Variables"]["LIVE_ORIGINS"]
     assert origins == {"Fn::Join": [",", [own, {"Fn::Join": [",", {"Ref": "AllowedOrigins"}]}]]}
 

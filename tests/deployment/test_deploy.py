@@ -1,20 +1,27 @@
 """`make deploy` and what belongs to it: the person's own account and region, refusals in words, a test from outside."""
 
 import json
+import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import boto3
 import httpx
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
 from samcli.cli.types import CfnParameterOverridesType
+from samcli.yamlhelper import yaml_parse
 
 from deployment import __main__ as command
-from deployment import deploy, destroy, secrets, smoke
+from deployment import deploy, destroy, edge_files, secrets, smoke
 from deployment.account import Account, account, known_stage
+from deployment.protection import LASTING, protect
 from deployment.words import Refused
-from local.stack import LocalStack
+from local.stack import PROJECT, LocalStack
+from scripts import build
 from tests.support import aws
 
 DATABASE = "postgresql://inlet:password@host/inlet"
@@ -80,6 +87,7 @@ def test_what_the_template_asks_for_is_found_out(where: Account) -> None:
         ({"Generator": "gemini"}, "inlet/dev/restricted lacks GEMINI_API_KEY"),
         ({"R2Endpoint": "https://a.r2.cloudflarestorage.com"}, "set BucketName"),
         ({"R2Endpoint": "https://a.r2.cloudflarestorage.com", "BucketName": "files"}, "lacks S3_ACCESS_KEY_ID"),
+        ({"DomainName": "inlet.example.com"}, "lacks EDGE_SECRET"),
         ({"FunctionsSecretVersion": "old"}, "must not set FunctionsSecretVersion"),
         ({"OidcScope": 'openid "x"'}, "OidcScope must have no quotation mark"),
     ],
@@ -129,8 +137,9 @@ def test_a_stack_that_can_only_be_deleted_is_said(
         deploy.deploy(where, "dev", "arm64")
 
 
+ROTATED = ("FunctionsSecretVersion", "RestrictedSecretVersion", "Release")
 TEMPLATE: dict[str, dict[str, Any]] = {
-    "Parameters": {name: {"Type": "String"} for name in ("FunctionsSecretVersion", "RestrictedSecretVersion", "Other")},
+    "Parameters": {name: {"Type": "String"} for name in (*ROTATED, "Other")},
     "Resources": {
         "Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "FunctionsSecretVersion"}}}
     },
@@ -144,6 +153,9 @@ def older(where: Account, monkeypatch: pytest.MonkeyPatch) -> Any:
     old = [{"ParameterKey": name, "ParameterValue": "old"} for name in TEMPLATE["Parameters"]]
     client = where.client("cloudformation")
     client.create_stack(StackName="inlet-dev", TemplateBody=json.dumps(TEMPLATE), Parameters=old)
+    uploads = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "what-sam-uploads"}}
+    of_sam = {"Resources": {"Uploads": uploads}, "Outputs": {"SourceBucket": {"Value": {"Ref": "Uploads"}}}}
+    client.create_stack(StackName=deploy.SAM_STACK, TemplateBody=json.dumps(of_sam))
     monkeypatch.setattr(deploy, "smoke", lambda _: None)
     return client
 
@@ -155,11 +167,16 @@ def test_rotating_brings_the_newest_version_and_changes_nothing_else(where: Acco
     deploy.rotate(where, "dev")
     (rotated,) = older.describe_stacks(StackName="inlet-dev")["Stacks"]
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in rotated["Parameters"]}
+    assert re.fullmatch("[0-9a-f]{64}", parameters.pop("Release")), "by which every function is published anew"
     assert parameters == {
         "FunctionsSecretVersion": secrets.complete(where, secrets.functions_secret("dev")).id,
         "RestrictedSecretVersion": secrets.complete(where, secrets.restricted_secret("dev")).id,
         "Other": "old",
     }
+    (kept,) = where.client("s3").list_objects_v2(Bucket="what-sam-uploads")["Contents"]
+    assert kept["Key"].startswith("inlet-dev/"), "SAM is given its template again: it names the versions anew"
+    deploy.rotate(where, "dev")
+    assert older.describe_stacks(StackName="inlet-dev")["Stacks"] == [rotated], "there is nothing to rotate any more"
     with pytest.raises(Refused, match="There is no stack inlet-prod"):
         deploy.rotate(where, "prod")
 
@@ -181,6 +198,92 @@ def test_destroying_asks_and_says_what_it_keeps(
     assert secrets.complete(where, secrets.functions_secret("dev"))
 
 
+@pytest.fixture
+def prod(where: Account) -> Any:
+    """A stack of prod with an edge, as far as its outputs and its bucket go."""
+    client = where.client("cloudformation")
+    bucket = {"Type": "AWS::S3::Bucket", "Properties": {"BucketName": "inlet-prod-edge"}}
+    outputs = {
+        "Url": {"Value": "https://inlet.invalid"},
+        "ApiUrl": {"Value": "https://api.example.com"},
+        "EdgeAddress": {"Value": "d1.cloudfront.net"},
+        "EdgeFilesBucket": {"Value": {"Ref": "EdgeFiles"}},
+    }
+    template = {"Resources": {"EdgeFiles": bucket}, "Outputs": outputs}
+    client.create_stack(StackName="inlet-prod", TemplateBody=json.dumps(template))
+    return client
+
+
+def test_prod_is_protected_and_no_other_stage(where: Account, older: Any, prod: Any) -> None:
+    template = yaml_parse((PROJECT / "template.yaml").read_text())
+    protected: list[dict[str, Any]] = []
+
+    def take(params: dict[str, Any], **_: Any) -> tuple[Any, dict[str, Any]]:
+        protected.append(params["body"])
+        return AWSResponse("", 200, HTTPHeaders(), None), {}
+
+    # The one call that moto does not know.
+    where.session.events.register("before-call.cloudformation.UpdateTerminationProtection", take)
+    for stage in ("dev", "prod"):
+        protect(where, stage)
+    assert [(one["StackName"], one["EnableTerminationProtection"]) for one in protected] == [("inlet-prod", "true")]
+    policy = json.loads(prod.get_stack_policy(StackName="inlet-prod")["StackPolicyBody"])
+    (refused,) = [one for one in policy["Statement"] if one["Effect"] == "Deny"]
+    assert set(refused["Action"]) == {"Update:Replace", "Update:Delete"}
+    assert {one.removeprefix("LogicalResourceId/") for one in refused["Resource"]} == set(LASTING)
+    lasting = ("AWS::S3::Bucket", "AWS::Cognito::UserPool", "AWS::Serverless::StateMachine")
+    kept = {name for name, one in template["Resources"].items() if one["Type"] in lasting and name != "EdgeFiles"}
+    assert kept == set(LASTING), "a resource that lasts is not protected, or one is that there is not"
+
+
+def test_a_protected_stage_is_not_destroyed(where: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YES", "1")
+    template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+    client = where.client("cloudformation")
+    client.create_stack(StackName="inlet-prod", TemplateBody=template, EnableTerminationProtection=True)
+    with pytest.raises(Refused, match=r"protected from deletion.*--no-enable-termination-protection"):
+        destroy.destroy(where, "prod")
+
+
+def test_the_edge_s_files_go_with_their_stage(where: Account, prod: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("YES", "1")
+    where.client("s3").put_object(Bucket="inlet-prod-edge", Key="web/a.js", Body=b"1")
+    destroy.destroy(where, "prod")
+    assert "inlet-prod-edge" not in {one["Name"] for one in where.client("s3").list_buckets()["Buckets"]}
+
+
+def test_files_are_uploaded_to_the_edge_once(where: Account, prod: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    build.bundle_web()
+    edge_files.upload(where, "prod")
+    edge_files.upload(where, "prod")
+    client = where.client("s3")
+    keys = [one["Key"] for one in client.list_objects_v2(Bucket="inlet-prod-edge")["Contents"]]
+    (script,) = (key for key in keys if re.fullmatch(r"web/assets/photo-[0-9a-f]{8}\.js", key))
+    head = client.head_object(Bucket="inlet-prod-edge", Key=script)
+    assert (head["ContentType"], head["CacheControl"]) == (
+        "text/javascript; charset=utf-8",
+        "public, max-age=31536000, immutable",
+    )
+    assert client.head_object(Bucket="inlet-prod-edge", Key="web/client/index.js")["CacheControl"] == "no-cache"
+    assert not [key for key in keys if key.endswith((".html", ".br", ".gz"))], "HTML is made for each stage"
+    first, second = (int(count) for count in re.findall(r"(\d+) of \d+ files are new", capsys.readouterr().err))
+    assert first == len(keys)
+    assert second == len([key for key in keys if not key.startswith("web/assets/")])
+
+
+def test_a_domain_that_points_nowhere_yet_is_said(
+    where: Account, prod: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tried: list[str] = []
+    known: list[bool] = [False, True]
+    monkeypatch.setattr(deploy, "smoke", tried.append)
+    monkeypatch.setattr(deploy, "_is_known", lambda _: known.pop(0))
+    deploy.finish(where, "prod")
+    assert "d1.cloudfront.net" in capsys.readouterr().err
+    deploy.finish(where, "prod")
+    assert tried == ["https://api.example.com", "https://inlet.invalid"]
+
+
 def test_a_stack_is_tried_from_outside(
     start_stack: Callable[..., LocalStack], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -190,8 +293,25 @@ def test_a_stack_is_tried_from_outside(
     assert "/api/me" in said
     assert "/api/sessions" in said
     assert "/api/mocs/uploads/sessions" in said
+    assert "/api/health: " in said.partition("\n")[0], "first of all"
     assert "a WebSocket: told that the job is pending" in said
     assert "from upload to preview" in said
+
+
+def test_a_stack_that_reaches_no_database_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(smoke, "WARM_UP_SECONDS", 0)
+    ill = {"healthy": False, "version": "1", "commit": None, "schema": None, "database": False, "bucket": True}
+    transport = httpx.MockTransport(lambda _: httpx.Response(503, json=ill))
+    monkeypatch.setattr(httpx, "Client", partial(httpx.Client, transport=transport))
+    with pytest.raises(Refused, match="does not reach the database in time"):
+        smoke.smoke("http://api")
+
+
+def test_a_release_is_one_of_code_and_parameters() -> None:
+    first = deploy.release("code", {"LogLevel": "INFO", "Stage": "dev"})
+    assert first == deploy.release("code", {"Stage": "dev", "LogLevel": "INFO"}), "else nothing could be deployed twice"
+    others = {deploy.release("changed", {"LogLevel": "INFO", "Stage": "dev"}), deploy.release("code", {"Stage": "dev"})}
+    assert len(others - {first}) == 2
 
 
 def test_a_stack_that_cannot_be_watched_is_noticed_unless_it_is_meant(

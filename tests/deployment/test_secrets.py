@@ -33,8 +33,9 @@ def test_both_are_made_from_what_is_given(
     monkeypatch.setenv("MIGRATIONS_DATABASE_URL", DIRECT)
     secrets.write(where, "dev")
     functions = stored(where, "inlet/dev/functions")
-    assert functions.keys() == {"DATABASE_URL", "SERVER_SECRET"}
-    assert len(functions["SERVER_SECRET"]) >= secrets.SERVER_SECRET_CHARACTERS
+    assert functions.keys() == {"DATABASE_URL", *secrets.MADE_UP}
+    assert all(len(functions[name]) >= secrets.MADE_UP_CHARACTERS for name in secrets.MADE_UP)
+    assert functions["SERVER_SECRET"] != functions["EDGE_SECRET"]
     assert stored(where, "inlet/dev/restricted") == {"MIGRATIONS_DATABASE_URL": DIRECT}
     said = "".join(capsys.readouterr())
     assert "DATABASE_URL" in said

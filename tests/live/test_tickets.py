@@ -120,8 +120,8 @@ def test_an_origin_counts_however_its_header_is_written(load_handler: Callable[[
             "POST", "/api/mocs/uploads/sessions", json_body={"files": [pdf().declared]}, claims={"sub": "ada"}
         )
         url = json.loads(issue(event, invocations.Context())["body"])["liveUrl"]
-        refused = connect(connect_event(token_of(url), **{header: "https://evil.example.com"}), None)
-        let_in = connect(connect_event(token_of(url), **{header: "https://other.example.com"}), None)
+        refused = connect(connect_event(token_of(url), **{header: "https://evil.example.com"}), invocations.Context())
+        let_in = connect(connect_event(token_of(url), **{header: "https://other.example.com"}), invocations.Context())
         assert (refused, let_in) == ({"statusCode": 403}, {"statusCode": 200})
     assert answer() == 403
 
@@ -252,7 +252,7 @@ def test_a_database_that_does_not_answer_is_no_refusal(
     database.close()
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     settings.reload()
-    answer = load_handler("live/connect").lambda_handler(connect_event("any"), None)
+    answer = load_handler("live/connect").lambda_handler(connect_event("any"), invocations.Context())
     assert answer == {"statusCode": 503}
 
 

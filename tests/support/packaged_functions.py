@@ -75,6 +75,6 @@ class PackagedFunctions:
     def _secrets(self, packaged: PackagedFunction) -> dict[str, str]:
         """What CloudFormation would read for a function out of Secrets Manager."""
         known = self._stack.environment
-        functions = json.dumps({name: known[name] for name in FUNCTION_SECRETS})
+        functions = json.dumps({name: known[name] for name in FUNCTION_SECRETS if name in known})
         resolved = {"SECRETS": functions, "MIGRATIONS_DATABASE_URL": known["DATABASE_URL"]}
         return {name: value for name, value in resolved.items() if name in packaged.variables}

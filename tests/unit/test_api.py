@@ -15,6 +15,7 @@ from inlet.settings import settings
 from tests.support.invocations import CLIENT, Context, api_event
 
 JSON = {"content-type": "application/json"}
+EDGE_SECRET = "e" * 40
 
 
 class Thing(Model):
@@ -202,6 +203,29 @@ def test_an_unknown_path_is_404_in_the_envelope() -> None:
 def test_a_client_is_its_true_address(address: str, network: str) -> None:
     event = api_event("POST", "/api/upload", client=address, headers={"x-forwarded-for": "198.51.100.1"})
     assert authentication.client_networks(event)[0] == network
+
+
+@pytest.mark.parametrize(
+    ("secret", "headers", "network"),
+    [
+        (EDGE_SECRET, {"x-inlet-edge": EDGE_SECRET, "x-inlet-client": "198.51.100.1"}, "198.51.100.1"),
+        (EDGE_SECRET, {"x-inlet-edge": EDGE_SECRET, "x-inlet-client": "2001:db8:1:2::9"}, "2001:db8:1:2::/64"),
+        (EDGE_SECRET, {"x-inlet-edge": EDGE_SECRET}, CLIENT),
+        (EDGE_SECRET, {"x-inlet-edge": "e" * 39, "x-inlet-client": "198.51.100.1"}, CLIENT),
+        (EDGE_SECRET, {"x-inlet-edge": "é" * 40, "x-inlet-client": "198.51.100.1"}, CLIENT),
+        (EDGE_SECRET, {"x-inlet-edge": f"forged,{EDGE_SECRET}", "x-inlet-client": "198.51.100.1"}, CLIENT),
+        (EDGE_SECRET, {"x-inlet-client": "198.51.100.1"}, CLIENT),
+        ("", {"x-inlet-edge": "", "x-inlet-client": "198.51.100.1"}, CLIENT),
+        ("", {"x-inlet-edge": EDGE_SECRET, "x-inlet-client": "198.51.100.1"}, CLIENT),
+    ],
+)
+def test_only_the_edge_may_say_who_calls(
+    secret: str, headers: dict[str, str], network: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_SECRET", secret)
+    settings.reload()
+    assert authentication.client_networks(api_event("POST", "/api/upload", headers=headers))[0] == network
+    settings.reload()
 
 
 def test_the_caller_is_the_user_the_token_or_the_address() -> None:

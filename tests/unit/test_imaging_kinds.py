@@ -5,6 +5,7 @@ import io
 import re
 import zlib
 
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from PIL import Image
 
 from inlet import imaging
 from inlet.errors import ImageRejected
+from inlet.imaging.heic import decode
 from inlet.imaging.limits import MAXIMUM_PROFILE_BYTES
 from inlet.sniffing import matches
 from tests.support import heic, jpeg, photographs, png
@@ -245,6 +247,16 @@ class TestHeic:
     def test_a_phones_grid_with_its_crop_is_taken(self) -> None:
         content = heic.grid(8, 6, 512, size=(4032, 3024), shown=(4000, 3000), distinct=True)
         assert imaging.inspect(content, "image/heic") == imaging.ImageFacts(4000, 3000, "image/heic")
+
+    @pytest.mark.parametrize("by", [1, 2, 3, 8, 40])
+    def test_decoding_in_strips_gives_the_pixels_that_pillow_would(self, by: int) -> None:
+        pillow_heif.register_heif_opener()
+        content = photographs.saved(Image.effect_noise((1203, 907), 90).convert("RGB"), "HEIF")
+        with Image.open(io.BytesIO(content)) as opened, Image.open(io.BytesIO(content)) as theirs:
+            ours = decode(opened, 1203 // by, 907 // by)
+            expected = theirs.reduce(min(by, 8))
+        assert ours.size == expected.size
+        assert ours.tobytes() == expected.tobytes()
 
     @settings(max_examples=100, deadline=None)
     @given(place=st.floats(0, 1), change=st.binary(min_size=1, max_size=4))

@@ -14,7 +14,10 @@ showLine();
 // The photo page needs no sign-in: it loads what that takes only for who is signed in, or at its first request.
 if (keepsSignIn()) import("./sign-in.js");
 
+const bucket = /** @type {HTMLMetaElement | null} */ (document.querySelector('meta[name="bucket"]'));
+
 export const api = new Api({
+  bucketOrigin: bucket?.dataset.origin,
   getAccessToken: async (refused) => (await import("./sign-in-tokens.js")).getAccessToken(refused),
 });
 

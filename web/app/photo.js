@@ -41,14 +41,28 @@ function enterStart(words) {
 async function follow(jobId) {
   const { pathname } = location;
   try {
+    if (!job) waitForScript(true);
     job ??= await import("./photo-job.js");
   } catch {
     settle();
     return offerRetry(element("trouble", HTMLElement), new InletError("NETWORK", ""), show);
+  } finally {
+    waitForScript(false);
   }
   if (location.pathname !== pathname) return; // gone back meanwhile
   job.enter(jobId, { leadHome });
   settle();
+}
+
+/**
+ * The job's buttons are there before the script that they belong to, and would do nothing. Its title takes the focus already.
+ * @param {boolean} isWaiting
+ */
+function waitForScript(isWaiting) {
+  const title = element("job-title", HTMLElement);
+  for (const one of /** @type {Iterable<HTMLElement>} */ (element("job", HTMLElement).children)) {
+    one.inert = isWaiting && !one.contains(title);
+  }
 }
 
 /** @param {string} path */

@@ -8,6 +8,7 @@
  *   `attempts` 1: whoever calls repeats it
  */
 
+import { preconnect } from "./preconnect.js";
 import { Requests, retryAfterMs } from "./requests.js";
 
 const SESSIONS = "/api/mocs/uploads/sessions";
@@ -15,6 +16,7 @@ const TICKET = { key: null, attempts: 1 }; // each is another, and whoever asks 
 
 export class Api {
   #requests;
+  #bucketOrigin;
 
   /**
    * @param {object} [configuration]
@@ -22,9 +24,11 @@ export class Api {
    * @param {(refused?: string) => (string | null | Promise<string | null>)} [configuration.getAccessToken] the signed-in
    *   user's token, for upload and speaking sessions; asked before every such request, so it may renew, and once more with
    *   a token that the API refused
+   * @param {string} [configuration.bucketOrigin] where uploads go: connected to while the API is asked for one
    */
-  constructor({ baseUrl = "", getAccessToken = () => null } = {}) {
+  constructor({ baseUrl = "", getAccessToken = () => null, bucketOrigin = "" } = {}) {
     this.#requests = new Requests(baseUrl, getAccessToken);
+    this.#bucketOrigin = bucketOrigin;
   }
 
   // Image jobs
@@ -35,6 +39,7 @@ export class Api {
    * @returns {Promise<Schemas["ReservedUpload"]>}
    */
   createUpload(upload, options) {
+    preconnect(this.#bucketOrigin);
     return this.#requests.json("POST", "/api/upload", { body: upload, ...options });
   }
 
@@ -117,6 +122,7 @@ export class Api {
    * @returns {Promise<Schemas["CreatedSession"]>}
    */
   createSession(session, options) {
+    preconnect(this.#bucketOrigin);
     return this.#requests.json("POST", SESSIONS, { body: session, user: true, ...options });
   }
 
@@ -242,6 +248,7 @@ export class Api {
    * @returns {Promise<Schemas["RecordingAnnounced"]>}
    */
   createRecording(recording, options) {
+    preconnect(this.#bucketOrigin);
     return this.#requests.json("POST", "/api/sessions", { body: recording, user: true, ...options });
   }
 

@@ -12,7 +12,7 @@ import { keepTrying } from "./line.js";
 import { waitBeforeRetry } from "./requests.js";
 import { MAX_FILES } from "./upload-session-categories.js";
 
-const GATHER_MS = 700;
+const GATHER_MS = 350;
 const ENDING_MS = 2000; // a call so late would only be waited for
 
 export class Completions {

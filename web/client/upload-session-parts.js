@@ -50,12 +50,12 @@ export class Lanes {
 
   /**
    * Light parts that begin together stay together: all ask the bucket for leave (CORS) while the line is idle, then all wait
-   * for the line. So the first ones begin one after the other.
+   * for the line. So the first ones begin one after the other; but for two, which keep the line busy from the first moment.
    * @param {number} size
    */
   async stagger(size) {
     if (size > LIGHT_BYTES || this.#staggered >= LIGHT_IN_A_LANE) return;
-    if (this.#staggered++ > 0) await sleep(STAGGER_MS);
+    if (this.#staggered++ > 1) await sleep(STAGGER_MS);
   }
 
   /**

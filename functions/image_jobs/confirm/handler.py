@@ -1,6 +1,6 @@
 """POST /api/upload/{uploadId}/confirm: check that the bytes arrived, and pin exactly what was stored."""
 
-from inlet import api, authentication, storage
+from inlet import api, authentication, metrics, storage
 from inlet.answers import Family
 from inlet.errors import (
     AlreadyConfirmed,
@@ -52,6 +52,7 @@ def confirm_upload(upload_id: str) -> ConfirmedUpload:
     except StorageUnavailable as error:
         raise VerificationFailed from error
     uploads_table.confirm(upload_id, stored)
+    metrics.put({"BytesConfirmed": stored.size}, family="image_jobs")
     return ConfirmedUpload(job_id=upload_id)
 
 

@@ -1,6 +1,6 @@
 """POST /api/upload: reserve an upload, and say where to PUT the image."""
 
-from inlet import api, authentication, identifiers, keys, limits, storage
+from inlet import api, authentication, identifiers, keys, limits, logs, storage
 from inlet.answers import Family
 from inlet.errors import FileTooLarge, LimitExceeded, UnsupportedType
 from inlet.image_jobs import uploads_table
@@ -39,6 +39,7 @@ def create_upload(upload: UploadRequest) -> ReservedUpload:
     _limit(app.event).require()
 
     upload_id, token = identifiers.new_upload_id(), identifiers.new_token()
+    logs.about(upload_id=upload_id)
     key = keys.original(upload_id, extension)
     signed = storage.presign_put(key, content_type=upload.type, size=upload.size, sha256=upload.sha256)
     uploads_table.reserve(

@@ -4,7 +4,7 @@ The row is committed first, with an execution name built only from it. If the fu
 sweeper starts the job; after it, nothing is lost. If Step Functions refuses, the job can be started again at once.
 """
 
-from inlet import api, authentication, request_body
+from inlet import api, authentication, logs, request_body
 from inlet.answers import Family
 from inlet.errors import (
     AlreadyProcessing,
@@ -53,6 +53,7 @@ def process_upload(request: ProcessRequest) -> StartedJob:
     """
     upload = _upload_of(app.event, request.upload_id)
     attempt = upload.next_attempt()
+    logs.about(upload_id=upload.id, attempt=attempt)
     workflow_run_id = PROCESS_IMAGE.execution_arn(upload.id, attempt)
     if not uploads_table.start(upload, attempt, workflow_run_id):
         uploads_table.get(upload.id)  # unless it was deleted meanwhile

@@ -1,6 +1,7 @@
 """Stage 5, complete (100 %): make the result visible to its owner."""
 
-from inlet import deliverer
+from inlet import deliverer, metrics
+from inlet.executions import IMAGE_JOB
 from inlet.image_jobs import jobs_table
 from inlet.image_jobs.rows import Job
 from inlet.image_jobs.stage import task
@@ -8,7 +9,8 @@ from inlet.image_jobs.stage import task
 
 def complete(job: Job) -> None:
     """Complete the job. The sweeper deletes what lay between the stages."""
-    jobs_table.complete(job)
+    if jobs_table.complete(job):
+        metrics.job_completed(IMAGE_JOB.workflow)
     deliverer.wake()
 
 

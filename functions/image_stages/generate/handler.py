@@ -20,7 +20,7 @@ def generate(job: Job) -> None:
         generation.require_configured()
         picture = storage.read(keys.model_input(job.upload_id))
         call = generations_table.call_for(job)
-        with LEDGER.paid(call):
+        with LEDGER.paid(call, generation.dollars()):
             generated = generation.generate(picture)
         storage.put_once(keys.generated(job.upload_id), generated.content, generated.content_type)
         LEDGER.answered(call)

@@ -9,7 +9,7 @@ from typing import Any
 import requests
 from posthog.request import APIError, batch_post
 
-from inlet import background, deployment_table, outbox_table
+from inlet import background, deployment_table, metrics, outbox_table
 from inlet.deadline import Deadline
 from inlet.errors import DependencyUnavailable
 from inlet.logs import logger
@@ -40,6 +40,7 @@ def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
             sent += len(batch)
     finally:
         logger.info("delivered", extra={"events": sent})
+    metrics.put({"RunsFinished": 1}, operation="deliver_events")
     return {"sent": sent}
 
 

@@ -5,16 +5,16 @@ A failed attempt is repeated over three days. One that is slow or refused holds 
 """
 
 import hashlib
-import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
+from random import SystemRandom
 from typing import Any
 
-from inlet import background, deployment_table, identifiers, notifications_table, webhooks
+from inlet import background, deployment_table, identifiers, metrics, notifications_table, webhooks
 from inlet.deadline import Deadline
 from inlet.errors import InletError
 from inlet.logs import logger
@@ -28,6 +28,8 @@ RESERVE_SECONDS = webhooks.TIMEOUT_SECONDS + 5
 NEAR_SECONDS = 10
 """A run waits for an attempt that is due so soon, rather than leave it to the next minute."""
 MAX_WAIT_SECONDS = 24 * 3600
+
+_dice = SystemRandom()  # a seeded one would fall alike in every copy of one snapshot
 
 MINUTE, HOUR = 60, 3600
 DELAYS = (5, 5 * MINUTE, 30 * MINUTE, 2 * HOUR, 5 * HOUR, 10 * HOUR, 14 * HOUR, 20 * HOUR, 24 * HOUR)
@@ -61,6 +63,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         gone = _deliver(endpoint, deadline, counts)
     finally:
         logger.info("notifications", extra=dict(counts))
+    metrics.put({"RunsFinished": 1}, operation="deliver_notifications")
     if counts["dead"] or gone:
         raise NotificationsUndelivered(f"{counts['dead']} notifications are dead; the endpoint is gone: {gone}")
     return counts
@@ -131,7 +134,7 @@ def _delay(attempts: int) -> float | None:
     """Return the seconds until the next attempt after so many, up to a tenth more so that not all come at once."""
     if attempts > len(DELAYS):
         return None
-    return DELAYS[attempts - 1] * random.uniform(1, 1.1)  # noqa: S311 - spreads load, hides nothing
+    return DELAYS[attempts - 1] * _dice.uniform(1, 1.1)
 
 
 def _replay(wanted: Any) -> int:

@@ -28,10 +28,10 @@ class NoMigrations(InletError):
 
 
 @background.function
-def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, list[str]]:
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, list[str]]:
     """Apply what is not applied yet. Return the names applied now; CloudFormation is told the outcome instead."""
     if custom_resource.is_request(event):
-        custom_resource.answer(event, migrate)
+        custom_resource.answer(event, context, migrate)
         return {"applied": []}
     return {"applied": migrate()}
 

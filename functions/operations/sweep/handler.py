@@ -8,17 +8,19 @@ step that fails keeps none from its work, and fails the run in the end: the alar
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any
 
 from inlet import (
     background,
+    backlog_table,
     deliverer,
     deployment_table,
     idempotency_keys_table,
     identifiers,
     live_table,
+    metrics,
     notifications_table,
     object_deletions_table,
     outbox_table,
@@ -44,6 +46,8 @@ RESERVE_SECONDS = 30
 """How long before its end a run begins nothing more: longer than any call takes."""
 MOST_ASKED = 500
 """How many executions a run asks about: half of what Step Functions answers an account in a minute."""
+DEAD_EXECUTION = "DeadExecution"
+"""Why a job failed whose execution has ended without a word: it timed out, or even its last stage failed."""
 _DEAD = frozenset({"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"})
 
 type Counts = Counter[str]
@@ -73,6 +77,8 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, int]:
         deliverer.wake()
     if failed:
         raise SweepIncomplete(", ".join(failed))
+    if "only" not in event:
+        metrics.put({"RunsFinished": 1}, operation="sweep")
     return counts
 
 
@@ -105,8 +111,9 @@ class Reconciled:
             counts["started"] += 1
             if row.execution != expected:
                 self.moved(row, expected)
-        elif status in _DEAD:
-            counts["failed"] += self.fail(row.subject_id, row.attempt, self.words)
+        elif status in _DEAD and self.fail(row.subject_id, row.attempt, self.words):
+            counts["failed"] += 1
+            metrics.job_failed(self.workflow.subject.workflow, DEAD_EXECUTION)
 
 
 IMAGE_JOBS = Reconciled(
@@ -190,6 +197,11 @@ def delete_objects(counts: Counts, deadline: Deadline) -> None:
         raise StorageUnavailable(f"Storage refused to delete {refused} objects")
 
 
+def measure_backlog(_counts: Counts, _deadline: Deadline) -> None:
+    """Measure what this and the other scheduled functions have left undone."""
+    metrics.put(asdict(backlog_table.measure()))
+
+
 def _emptying(name: str, work: Callable[[int], int]) -> Callable[[Counts, Deadline], None]:
     """Return the step that repeats `work` until a batch comes back short."""
 
@@ -222,6 +234,7 @@ STEPS = (
     _emptying("notifications", notifications_table.purge),
     _emptying("tickets", live_table.sweep_tickets),
     _emptying("connections", live_table.sweep_connections),
+    measure_backlog,
 )
 TOLD = ("failed", "overdue", "expired", "due_sessions", "due_recordings")
 """What the owner's backend learns of."""

@@ -1,6 +1,7 @@
 """Stage 4, completing (90 → 100 %): transcript, numbers and hints become visible to their speaker, in one statement."""
 
-from inlet import deliverer, keys, storage
+from inlet import deliverer, keys, metrics, storage
+from inlet.executions import RECORDING
 from inlet.speaking_sessions import analyses_table
 from inlet.speaking_sessions.analyses_table import Told
 from inlet.speaking_sessions.rows import Analysis
@@ -19,7 +20,8 @@ def complete(analysis: Analysis) -> None:
         metrics=dict(findings.metrics),
         insights=[{**insight, "start_secs": insight.get("startSecs")} for insight in findings.insights],
     )
-    analyses_table.complete(analysis, told, keys.of_analysis(session_id))
+    if analyses_table.complete(analysis, told, keys.of_analysis(session_id)):
+        metrics.job_completed(RECORDING.workflow)
     deliverer.wake()
 
 

@@ -1,6 +1,6 @@
 """POST /api/sessions/{id}/complete: verify that the announced recording is in the bucket."""
 
-from inlet import api, authentication, deletions, identifiers, storage
+from inlet import api, authentication, deletions, identifiers, metrics, storage
 from inlet.answers import Family
 from inlet.errors import OF_A_SPEAKING_SESSION, InvalidRecording, NotUploaded, ObjectMissing
 from inlet.sniffing import HEAD_BYTES
@@ -41,6 +41,7 @@ def complete_speaking_session(id: str) -> RecordingReceived:
         deletions.attempt([speaking_sessions_table.delete(user, session.id)])
         raise
     session = speaking_sessions_table.uploaded(user, session.id, content_type, analysis.execution(session.id))
+    metrics.put({"BytesConfirmed": stored.size}, family="speaking_sessions")
     analysis.begin(session)
     return messages.received(session)
 

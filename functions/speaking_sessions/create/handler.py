@@ -14,6 +14,8 @@ from inlet import (
     identifiers,
     keys,
     limits,
+    logs,
+    metrics,
     object_deletions_table,
     request_body,
     storage,
@@ -113,6 +115,7 @@ def _take_in(user: User, content_type: str, body: bytes) -> RecordingReceived:
     except SpeakingSessionNotFound:  # the user has deleted it meanwhile
         object_deletions_table.note(session.key)
         raise
+    metrics.put({"BytesConfirmed": len(audio.content)}, family="speaking_sessions")
     analysis.begin(session)
     return messages.received(session)
 
@@ -132,6 +135,7 @@ def _announce(user: User, body: bytes) -> RecordingAnnounced:
 def _create(user: User, about: About, content_type: str, size: int) -> SpeakingSession:
     _limit(user).require()
     user_id, session_id = users_table.ensure(user), identifiers.new_uuid()
+    logs.about(session_id=session_id)
     key = keys.recording(user_id, session_id, extension(content_type))
     return speaking_sessions_table.create(
         session_id, user_id, about=about, key=key, content_type=content_type, size=size

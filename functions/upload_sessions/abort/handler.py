@@ -11,7 +11,7 @@ from inlet.errors import (
     UploadSessionCompleted,
     UploadSessionNotFound,
 )
-from inlet.logs import logger
+from inlet.swallowing import swallowed
 from inlet.upload_sessions import cleanup, endings_table, state
 
 app = api.Resolver(Family.UPLOAD_SESSIONS, validation=False, publish=state.publish)
@@ -49,7 +49,7 @@ def abort_session(session_id: str) -> Response[str]:
         try:
             cleanup.remove(leftovers)
         except StorageUnavailable as error:  # the session has ended all the same; the sweeper deletes what is left
-            logger.warning("storage unavailable", extra={"session_id": leftovers.id, "reason": str(error)})
+            swallowed("deletion left to the sweeper", session_id=leftovers.id, reason=str(error))
         deliverer.wake()
     return Response(204)
 

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 
-from inlet import api, authentication, downloads, identifiers, limits, tickets
+from inlet import api, authentication, downloads, identifiers, limits, logs, tickets
 from inlet.answers import Family
 from inlet.authentication import User
 from inlet.errors import (
@@ -47,6 +47,7 @@ def create_session(session: SessionRequest) -> CreatedSession:
     _limit(user).require()
 
     session_id, token, ticket = identifiers.new_uuid(), identifiers.new_token(), identifiers.new_token()
+    logs.about(session_id=session_id)
     part_size_bytes = RULES.part_bytes([file.size for file in session.files])
     created = upload_sessions_table.create(
         session_id,

@@ -124,10 +124,10 @@ def advance(job: Job, progress: int) -> None:
     database.execute(_ADVANCE, {"id": job.upload_id, "attempt": job.attempt, "progress": progress})
 
 
-def complete(job: Job) -> None:
+def complete(job: Job) -> bool:
     """Complete the job, and note what lay between its stages for deletion.
 
-    Does nothing if it is completed, or if its preview is not stored.
+    Returns False, and does nothing, if it is completed, or if its preview is not stored.
     """
     event = analytics.status_complete(job.upload_id, result_id=result_id_for(job.upload_id))
     parameters = {
@@ -137,7 +137,7 @@ def complete(job: Job) -> None:
         "work": [keys.model_input(job.upload_id), keys.generated(job.upload_id)],
         "events": outbox_table.parameter(event),
     }
-    database.fetch_one(_COMPLETE, parameters)
+    return database.fetch_one(_COMPLETE, parameters) is not None
 
 
 def fail(upload_id: str, attempt: int, message: str, final: bool = False) -> bool:

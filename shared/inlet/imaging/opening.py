@@ -50,17 +50,19 @@ class Opened:
         """Decode, at a reduced size if the decoder can, but no smaller than asked."""
         if self.jpeg and self.jpeg.reducible:
             self.image.draft(None, (width, height))
-        return self._decoded()
+        return self._decoded(width, height)
 
     def prove(self, width: int, height: int) -> Image.Image:
         """Decode likewise, and refuse a picture that is not all there."""
         if self.jpeg:
             return jpeg.prove(self.content, self.jpeg, width, height)
-        return self._decoded()
+        return self._decoded(width, height)
 
-    def _decoded(self) -> Image.Image:
+    def _decoded(self, width: int, height: int) -> Image.Image:
         if isinstance(self.image, WebPImagePlugin.WebPImageFile):
             return webp.decode(self.image)
+        if self.image.format == _FORMATS["image/heic"]:
+            return heic.decode(self.image, width, height)
         self.image.load()
         return self.image
 

@@ -143,8 +143,11 @@ def advance(analysis: Analysis, progress: int) -> None:
     database.execute(_ADVANCE, {"id": analysis.session_id, "attempt": analysis.attempt, "progress": progress})
 
 
-def complete(analysis: Analysis, told: Told, work: Sequence[str]) -> None:
-    """Complete the analysis, and note what lay between its stages for deletion. Does nothing if it is over."""
+def complete(analysis: Analysis, told: Told, work: Sequence[str]) -> bool:
+    """Complete the analysis, and note what lay between its stages for deletion.
+
+    Returns False, and does nothing, if it is over.
+    """
     parameters = {
         "id": analysis.session_id,
         "attempt": analysis.attempt,
@@ -154,7 +157,7 @@ def complete(analysis: Analysis, told: Told, work: Sequence[str]) -> None:
         "insights": json.dumps(list(told.insights)),
         "work": list(work),
     }
-    database.fetch_one(_COMPLETE, parameters)
+    return database.fetch_one(_COMPLETE, parameters) is not None
 
 
 def fail(session_id: str, attempt: int, message: str, final: bool = False) -> bool:

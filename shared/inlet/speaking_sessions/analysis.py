@@ -1,9 +1,9 @@
 """The beginning of an analysis: the row says which execution is wanted, and whoever wrote the row starts it."""
 
 from inlet.errors import WorkflowUnavailable
-from inlet.logs import logger
 from inlet.settings import settings
 from inlet.speaking_sessions.rows import SpeakingSession
+from inlet.swallowing import swallowed
 from inlet.workflow import ANALYSE_RECORDING
 
 
@@ -22,4 +22,4 @@ def begin(session: SpeakingSession) -> None:
     try:
         ANALYSE_RECORDING.start(session.id, session.attempt)
     except WorkflowUnavailable as error:
-        logger.warning("start left to the sweeper", extra={"reason": str(error)})
+        swallowed("start left to the sweeper", reason=str(error))

@@ -1,7 +1,6 @@
 """What the model adds to the numbers: at most five remarks, each about words that were spoken. Gemini only."""
 
 from inlet.errors import GenerationBlocked, GenerationMalformed
-from inlet.logs import logger
 from inlet.settings import settings
 from inlet.speaking_sessions import analyses_table
 from inlet.speaking_sessions.analyses_table import LEDGER
@@ -9,6 +8,7 @@ from inlet.speaking_sessions.rows import Analysis
 from inlet.speaking_sessions.speech.documents import Transcript
 from inlet.speaking_sessions.speech.hints import Insight
 from inlet.speaking_sessions.speech.numbers import LEAST_WORDS, Metrics
+from inlet.swallowing import swallowed
 
 STEP = "analysing"
 
@@ -27,10 +27,10 @@ def ask(analysis: Analysis, transcript: Transcript, metrics: Metrics) -> list[In
     gemini.require_configured()
     call = analyses_table.call_for(analysis, STEP)
     try:
-        with LEDGER.paid(call):
+        with LEDGER.paid(call, settings.remark_dollars):
             found = gemini_speech.remark(text, metrics)
     except (GenerationBlocked, GenerationMalformed) as error:  # paid; transcript and numbers are whole without
-        logger.warning("no remarks", extra={"session_id": analysis.session_id, "reason": type(error).__name__})
+        swallowed("no remarks", session_id=analysis.session_id, reason=type(error).__name__)
         return []
     return [
         {

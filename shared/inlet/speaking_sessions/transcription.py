@@ -19,7 +19,7 @@ def transcribe(analysis: Analysis, sound: Sound) -> Transcript:
     if not sound.speech:
         return Transcript(_engine(), analysis.language, [])
     if settings.analysis == "gemini":
-        return _by_gemini(analysis)
+        return _by_gemini(analysis, minutes=sound.total_secs / 60)
     return _locally(analysis, sound)
 
 
@@ -32,14 +32,14 @@ def _engine() -> Engine:
     return "gemini" if settings.analysis == "gemini" else "local"
 
 
-def _by_gemini(analysis: Analysis) -> Transcript:
+def _by_gemini(analysis: Analysis, *, minutes: float) -> Transcript:
     from inlet import gemini
     from inlet.speaking_sessions import gemini_speech
 
     gemini.require_configured()
     call = analyses_table.call_for(analysis, STEP)
     url = storage.presign_get(keys.prepared_recording(analysis.session_id)).url
-    with LEDGER.paid(call):
+    with LEDGER.paid(call, minutes * settings.speech_minute_dollars):
         return Transcript("gemini", analysis.language, gemini_speech.transcribe(url, analysis.language))
 
 

@@ -2,7 +2,7 @@
 
 from inlet import answers
 from inlet.errors import InletError
-from inlet.logs import logger
+from inlet.swallowing import swallowed
 from inlet.upload_sessions.messages import BatchError, BatchResult
 from inlet.upload_sessions.registration import Registration
 
@@ -19,6 +19,6 @@ def refused(error: InletError) -> tuple[int, BatchError]:
     """Return the status and the words of a refusal. Log a failure of our own: the call that holds it succeeds."""
     status, code = answers.status_and_code(type(error))
     if (status, code) == answers.UNEXPECTED:
-        logger.error("failed", extra={"error": type(error).__name__, "cause": str(error.__cause__ or error)})
+        swallowed("file of a batch failed", error=type(error).__name__, cause=str(error.__cause__ or error))
         return status, BatchError(error=answers.UNEXPECTED_MESSAGE, code=code)
     return status, BatchError(error=str(error), code=code, details=error.details or None)

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from inlet import downloads, multipart_uploads, storage
+from inlet import downloads, metrics, multipart_uploads, storage
 from inlet.deadline import Deadline
 from inlet.errors import (
     FileAlreadyCompleted,
@@ -103,7 +103,7 @@ def outcome(session: UploadSession, slot: Slot, file: SessionFile) -> InletError
     etag = _assembled_before(file)
     if etag is None:
         return _lost(session, file)
-    files_table.complete(session, [AssembledFile(slot, file, etag, {})])
+    _complete_rows(session, [AssembledFile(slot, file, etag, {})])
     return settled(session, file)
 
 
@@ -159,9 +159,17 @@ def _is_as_declared(assembled: AssembledFile) -> bool:
 def _enter(session: UploadSession, assembled: Sequence[AssembledFile]) -> set[str] | UploadSessionClosed:
     """Change the rows. Return the ids of the files that this call has completed, or that the session has ended."""
     try:
-        return files_table.complete(session, assembled) if assembled else set()
+        return _complete_rows(session, assembled) if assembled else set()
     except UploadSessionClosed as closed:
         return closed
+
+
+def _complete_rows(session: UploadSession, assembled: Sequence[AssembledFile]) -> set[str]:
+    """Change the rows. Return the ids of the files that this call has completed. Raise `UploadSessionClosed`."""
+    completed = files_table.complete(session, assembled)
+    if arrived := [one.slot.declared.size for one in assembled if one.file.id in completed]:
+        metrics.put({"BytesConfirmed": sum(arrived)}, family="upload_sessions")
+    return completed
 
 
 def _checked(parts: Parts, count: int) -> dict[int, str]:

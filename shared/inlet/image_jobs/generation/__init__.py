@@ -23,6 +23,11 @@ def require_configured() -> None:
             raise GenerationNotConfigured(f"GENERATOR must be local or gemini, not {unknown!r}.")
 
 
+def dollars() -> float:
+    """Return what a call costs, as the settings estimate it."""
+    return settings.picture_dollars if settings.generator == "gemini" else 0.0
+
+
 def generate(image: bytes) -> Generated:
     """Make the picture of `image` (JPEG), with the generator, model and prompt version of the settings.
 
