@@ -1,5 +1,6 @@
 """What holds for every page: accessible, within a phone's width, in its policy; and analytics only where configured."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Page, Route, expect
 from local.stack import LocalStack
 from tests.browser.conftest import AXE, PHONE, WIDE, Traffic, hurry, violations
 from tests.support.photographs import photograph
+from tests.support.upload_sessions import pdf
 
 PAGES = {
     "start": "/",
@@ -40,6 +42,25 @@ def test_pages_are_accessible_and_fit(
         page.goto(path)
         expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
         examine(page, f"{name}-{width}")
+
+
+def test_what_is_pressed_before_the_script_has_come_is_not_lost(new_page: Callable[..., Page]) -> None:
+    page = new_page(permissions=["microphone"])
+
+    def late(route: Route) -> None:
+        page.wait_for_timeout(1500)
+        route.continue_()
+
+    page.route(re.compile("/app/(files|recorder).js$"), late)
+    page.goto("/files", wait_until="commit")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_text("Choose files").click()
+    chooser.value.set_files({"name": "castle.pdf", "mimeType": "application/pdf", "buffer": pdf(3000).content})
+    expect(page.get_by_role("button", name="Send 1 file")).to_be_visible()
+
+    page.goto("/recorder", wait_until="commit")
+    page.locator("#record").click()
+    expect(page.locator("#state")).to_have_text("Recording")
 
 
 def test_the_api_page_is_drawn_within_the_policy(page: Page, traffic: Traffic) -> None:

@@ -292,4 +292,5 @@ addEventListener("beforeunload", (event) => {
 addEventListener("online", () => {
   if (upload?.error instanceof InletError && ["NETWORK", "LINE_BREAKS"].includes(upload.error.code)) run();
 });
+element("upload", HTMLElement).inert = false; // what was pressed sooner would be lost
 unfinished.enter({ reopen, ownSession: () => upload?.sessionId ?? null });

@@ -41,7 +41,7 @@ function enterStart(words) {
 async function follow(jobId) {
   const { pathname } = location;
   try {
-    if (!job) waitForScript(true);
+    waitForScript(!job);
     job ??= await import("./photo-job.js");
   } catch {
     settle();

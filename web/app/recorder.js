@@ -206,6 +206,7 @@ if (canRecord()) {
   addEventListener("beforeunload", (event) => {
     if (recording || ticking !== undefined) event.preventDefault();
   });
+  studio.inert = false; // what was pressed sooner would be lost
 } else {
   studio.hidden = true;
   element("unsupported", HTMLElement).hidden = false;
