@@ -69,7 +69,7 @@ def test_the_bucket_is_connected_to_while_the_api_is_asked(
             connection.close()
 
 
-def test_pages_connect_to_the_bucket_early(page: Page, stack: LocalStack) -> None:
+def test_pages_know_where_the_bucket_is(page: Page, stack: LocalStack) -> None:
     page.goto("/")
     origin = page.evaluate("document.querySelector('meta[name=bucket]').dataset.origin")
     assert origin == stack.environment["S3_ENDPOINT_URL"]

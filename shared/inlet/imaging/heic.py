@@ -76,13 +76,13 @@ def decode(opened: Any, width: int, height: int) -> Image.Image:
     by = min(int(max(frame.size) / max(width, height, 1)), _LARGEST_REDUCTION)
     if by < 2 or frame.mode != "RGB":
         opened.load()
-        whole: Image.Image = opened
-        return whole
+        loaded: Image.Image = opened
+        return loaded
     (wide, high), stride, rows = frame.size, frame.stride, by * _STRIP_ROWS
     reduced = Image.new("RGB", (-(-wide // by), -(-high // by)))
     for top in range(0, high, rows):
         bottom = min(top + rows, high)
-        strip = bytes(pixels[top * stride : bottom * stride])
-        whole = Image.frombuffer("RGB", (wide, bottom - top), strip, "raw", "RGB", stride, 1)
-        reduced.paste(whole.reduce(by), (0, top // by))
+        rows_of_it = bytes(pixels[top * stride : bottom * stride])
+        strip = Image.frombuffer("RGB", (wide, bottom - top), rows_of_it, "raw", "RGB", stride, 1)
+        reduced.paste(strip.reduce(by), (0, top // by))
     return reduced
