@@ -167,7 +167,9 @@ class Gateway:
 
     def __init__(self, port: int, part: str = "API gateway") -> None:
         self.part = part
-        self._socket = socket.socket()
+        # asyncio sends small answers at once (TCP_NODELAY) where the socket says that it is TCP. Otherwise each answer
+        # on a kept connection waits 40 ms for the client's system to acknowledge its first half.
+        self._socket = socket.socket(proto=socket.IPPROTO_TCP)
         if port:  # again at once after a stop; a port the system chose must not be shared with whoever asks next
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -5,8 +5,10 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -367,6 +369,16 @@ def test_a_stopping_gateway_finishes_what_was_begun(serve_echo: Callable[..., Ec
     assert statuses == [200]
     with pytest.raises(httpx.ConnectError):
         httpx.get(echo.url)
+
+
+def test_an_answer_on_a_kept_connection_takes_no_longer_than_on_a_new_one(http_echo: httpx.Client) -> None:
+    def seconds(connection: str) -> float:
+        begun = time.perf_counter()
+        assert http_echo.get("/nothing", headers={"Connection": connection}).status_code == 404
+        return time.perf_counter() - begun
+
+    on_a_new_one = median(seconds("close") for _ in range(15))
+    assert median(seconds("keep-alive") for _ in range(15)) < 4 * on_a_new_one
 
 
 # Whose requests are taken
