@@ -95,6 +95,19 @@ def test_the_page_goes_through_the_stages(
     expect(page.locator("#live")).to_have_text("Heard")
 
 
+def test_a_page_older_than_the_last_release_shows_what_was_heard_once_reloaded(
+    page: Page, http: httpx.Client, rows: Rows
+) -> None:
+    session_id = recorded(http)
+    complete(rows, session_id, [sentence(TEXT, 0.5, 3)], METRICS)
+    page.route("**/recording-transcript.js", lambda route: route.fulfill(status=404))
+    page.goto(f"/recordings/{session_id}")
+    expect(page.locator("#error")).to_contain_text("We have renewed this page")
+    page.unroute("**/recording-transcript.js")
+    page.locator("#error").get_by_role("button", name="Reload").click()
+    expect(page.get_by_role("button", name=TEXT)).to_be_visible()
+
+
 @pytest.mark.parametrize("options", [{}, {"viewport": WIDE, "color_scheme": "dark"}], ids=["phone", "wide"])
 def test_words_numbers_and_hints(
     new_page: Callable[..., Page],

@@ -216,8 +216,32 @@ def test_a_line_that_breaks_between_sending_and_watching_loses_nothing(page: Pag
     """What follows a job is loaded while its photograph is sent, and asked for again when that failed."""
     hurry(page)
     page.route("**/photo-job.js", lambda route: route.abort(), times=2)
+    page.route("**/processing/*", lambda route: route.abort(), times=1)
     send(page, jpeg)
     page.locator("#trouble").get_by_role("button", name="Try again").click()
+    expect_result(page)
+
+
+def test_a_line_that_breaks_before_the_result_is_shown_fails_no_job(page: Page, traffic: Traffic, jpeg: Path) -> None:
+    hurry(page)
+    page.route("**/photo-result.js", lambda route: route.abort(), times=1)
+    page.route("**/processing/*", lambda route: route.abort(), times=1)
+    page.route("**/api/result/*", lambda route: route.abort(), times=6)  # longer than the client itself tries
+    send(page, jpeg)
+    expect_result(page)
+    assert len(traffic.calls("/api/process$")) == 1
+
+
+@pytest.mark.parametrize("gone", ["photo-job.js", "photo-result.js"])
+def test_a_page_older_than_the_last_release_says_so_and_goes_on_when_reloaded(
+    page: Page, jpeg: Path, gone: str
+) -> None:
+    hurry(page)
+    page.route(f"**/{gone}", lambda route: route.fulfill(status=404))
+    send(page, jpeg)
+    expect(page.locator("#trouble")).to_contain_text("We have renewed this page")
+    page.unroute(f"**/{gone}")
+    page.locator("#trouble").get_by_role("button", name="Reload").click()
     expect_result(page)
 
 

@@ -9,6 +9,7 @@ import { confirmed } from "./confirm.js";
 import { date, fileCount, percent, setNote, size } from "./format.js";
 import { explain, isGone, showTrouble } from "./loading.js";
 import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
+import { part } from "./parts.js";
 import { showStatus } from "./status.js";
 
 /** @typedef {import("../client/openapi.js").components["schemas"]["SessionState"]} SessionState */
@@ -67,7 +68,7 @@ async function follow() {
   const { signal } = stop;
   if (session?.status !== "active" && session?.status !== "finalizing") return;
   try {
-    const { watchSession } = await import("../client/upload-session-watch.js"); // most need none
+    const { watchSession } = await part(() => import("../client/upload-session-watch.js")); // most need none
     const options = { last: session, onReport: hear, onTrouble: showTrouble, signal };
     for await (const newer of watchSession(api, id, options)) take(newer);
   } catch (error) {

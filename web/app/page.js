@@ -4,8 +4,9 @@
  */
 
 import { Api } from "../client/api.js";
-import { wordsFor } from "../client/errors.js";
+import { InletError, wordsFor } from "../client/errors.js";
 import { showLine } from "./line-note.js";
+import { part } from "./parts.js";
 import { keepsSignIn } from "./tab-storage.js";
 import { countTapsOnce } from "./taps.js";
 
@@ -18,7 +19,7 @@ const bucket = /** @type {HTMLMetaElement | null} */ (document.querySelector('me
 
 export const api = new Api({
   bucketOrigin: bucket?.dataset.origin,
-  getAccessToken: async (refused) => (await import("./sign-in-tokens.js")).getAccessToken(refused),
+  getAccessToken: async (refused) => (await part(() => import("./sign-in-tokens.js"))).getAccessToken(refused),
 });
 
 /**
@@ -71,17 +72,19 @@ export function complain(field, where, words) {
 }
 
 /**
- * Say what went wrong, with a button that tries it again.
+ * Say what went wrong, with a button that tries it again, or loads the page anew where only that can help.
  * @param {HTMLElement} where
  * @param {unknown} error
  * @param {() => void} retry
  */
 export function offerRetry(where, error, retry) {
+  const isOutdated = error instanceof InletError && error.code === "OUTDATED";
   const button = document.createElement("button");
   button.type = "button";
   button.className = "button small";
-  button.textContent = "Try again";
+  button.textContent = isOutdated ? "Reload" : "Try again";
   button.onclick = () => {
+    if (isOutdated) return location.reload();
     where.replaceChildren();
     retry();
   };

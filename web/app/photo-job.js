@@ -8,6 +8,7 @@ import { clearSession, hasSession } from "../client/job-token.js";
 import { backoff, sleepUnless } from "../client/waiting.js";
 import { day } from "./format.js";
 import { announce, api, element, offerRetry } from "./page.js";
+import { part } from "./parts.js";
 import { forgetSeen, markSeen } from "./photo-seen.js";
 
 const ON_ITS_WAY = "This takes about a minute. You can close the page and come back.";
@@ -63,27 +64,32 @@ async function run() {
   showStage(null, 0);
   expectMoveFrom(null);
   try {
-    await start(signal);
+    await untilReached(() => startJob(api, jobId, { signal }), signal);
     for await (const status of watchJob(api, jobId, { signal, onTrouble: showTrouble })) await follow(status);
   } catch (error) {
     if (isAbort(error)) return;
     const code = error instanceof InletError ? error.code : "";
     const away = { UNAUTHORIZED: LOST, NOT_FOUND: GONE, NOT_UPLOADED: wordsFor(error) }[code];
     if (away) return leadAway(away);
+    if (code === "OUTDATED") return offerRetry(trouble, error, run);
     // Another try is refused once a job has failed as often as it may, or when its picture was refused.
     fail(wordsFor(error), { mayRetry: !["ALREADY_PROCESSING", "NOT_RETRYABLE"].includes(code) });
   }
 }
 
 /**
- * Until the server has been reached: a page reloaded in a tunnel has not failed.
+ * Do it again and again until the server has been reached: a page in a tunnel has not failed.
+ * @template T
+ * @param {() => Promise<T>} work
  * @param {AbortSignal} signal
+ * @returns {Promise<T>}
  */
-async function start(signal) {
+async function untilReached(work, signal) {
   for (let failures = 1; ; failures++) {
     try {
-      await startJob(api, jobId, { signal });
-      return showTrouble(null);
+      const outcome = await work();
+      showTrouble(null);
+      return outcome;
     } catch (error) {
       if (!(error instanceof InletError && error.code === "NETWORK")) throw error;
       showTrouble(error);
@@ -146,9 +152,11 @@ function showTrouble(error) {
 async function reveal(resultId) {
   showStage("complete", 100);
   const { signal } = stop;
-  const { showResult } = await import("./photo-result.js"); // the first page is light without it
+  const loaded = () => part(() => import("./photo-result.js")); // the first page is light without it
+  const { showResult } = await untilReached(loaded, signal);
   const onRelease = () => (lead.textContent = IN_FULL);
-  const result = await showResult(jobId, resultId, { signal, onRelease, onGone: () => leadAway(GONE) });
+  const options = { signal, onRelease, onGone: () => leadAway(GONE) };
+  const result = await untilReached(() => showResult(jobId, resultId, options), signal);
   markSeen(jobId);
   show("result", "Your portrait is ready", result.fullUrl ? IN_FULL : PREVIEW_ONLY, result.deletesAt);
   document.title = "Ready · Inlet";
@@ -190,7 +198,7 @@ function show(part, heading, words, deletesAt) {
 async function remove() {
   deleteError.replaceChildren();
   try {
-    const { askAndDelete } = await import("./photo-delete.js");
+    const { askAndDelete } = await part(() => import("./photo-delete.js"));
     if (await askAndDelete(jobId, element("delete", HTMLButtonElement))) leadAway(DELETED);
   } catch (error) {
     offerRetry(deleteError, error, remove);

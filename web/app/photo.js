@@ -4,9 +4,9 @@
  * Both are one document, so that a browser without storage, which keeps the job's token in memory, can go on.
  */
 
-import { InletError } from "../client/errors.js";
 import { getCurrentJob } from "../client/job-token.js";
 import { element, offerRetry, settle } from "./page.js";
+import { part } from "./parts.js";
 import { wasSeen } from "./photo-seen.js";
 import * as start from "./photo-start.js";
 
@@ -42,10 +42,10 @@ async function follow(jobId) {
   const { pathname } = location;
   try {
     waitForScript(!job);
-    job ??= await import("./photo-job.js");
-  } catch {
+    job ??= await part(() => import("./photo-job.js"));
+  } catch (error) {
     settle();
-    return offerRetry(element("trouble", HTMLElement), new InletError("NETWORK", ""), show);
+    return offerRetry(element("trouble", HTMLElement), error, show);
   } finally {
     waitForScript(false);
   }

@@ -6,6 +6,7 @@ import { InletError, isAbort, wordsFor } from "../client/errors.js";
 import { clock, date } from "./format.js";
 import { explain, isGone, showTrouble } from "./loading.js";
 import { announce, api, element, offerRetry, settle, whileBusy } from "./page.js";
+import { part } from "./parts.js";
 import { hearFrom, onMoment, showPlayer } from "./recording-player.js";
 import { endPatience, showWork } from "./recording-work.js";
 import { showStatus } from "./status.js";
@@ -48,7 +49,7 @@ async function follow() {
   const { signal } = stop;
   if (!shown || ["COMPLETED", "FAILED"].includes(shown.status)) return;
   try {
-    const { watchRecording } = await import("../client/speaking-session-watch.js"); // most need none
+    const { watchRecording } = await part(() => import("../client/speaking-session-watch.js")); // most need none
     const options = { last: shown, onTrouble: showTrouble, signal };
     for await (const newer of watchRecording(api, id, options)) await show(newer);
   } catch (error) {
@@ -85,9 +86,9 @@ async function show(recording) {
 /** @param {RecordingDetail} recording */
 async function showFindings(recording) {
   const [{ showTranscript, markSentence }, { showNumbers, markMoment }, { showHints }] = await Promise.all([
-    import("./recording-transcript.js"), // while it is being heard, the page is light without them
-    import("./recording-numbers.js"),
-    import("./recording-hints.js"),
+    part(() => import("./recording-transcript.js")), // while it is being heard, the page is light without them
+    part(() => import("./recording-numbers.js")),
+    part(() => import("./recording-hints.js")),
   ]);
   showTranscript(recording, hearFrom);
   showNumbers(recording);

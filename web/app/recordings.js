@@ -6,6 +6,7 @@ import { clock, date } from "./format.js";
 import { showList } from "./list-page.js";
 import { showTrouble } from "./loading.js";
 import { api } from "./page.js";
+import { part } from "./parts.js";
 
 showList({
   looking: "Looking for your recordings",
@@ -13,7 +14,7 @@ showList({
   counted: (total) => (total === 1 ? "One recording" : `${total} recordings`),
   watch: async function* (query, last) {
     if (last.sessions.every(({ status }) => status !== "UPLOADED" && status !== "PROCESSING")) return; // most are heard
-    const { watchRecordings } = await import("../client/speaking-session-watch.js");
+    const { watchRecordings } = await part(() => import("../client/speaking-session-watch.js"));
     yield* watchRecordings(api, query, { last, onTrouble: showTrouble });
   },
   entry: ({ id, topic, createdAt, durationSecs, status, progress }) => ({

@@ -5,7 +5,7 @@
 export class InletError extends Error {
   /**
    * @param {string} code the API's code, or one of ours: NETWORK, LINE_BREAKS, BUSY, STORAGE, URL_EXPIRED, FILE_CHANGED,
-   *   SESSION_ENDED, OPEN_ELSEWHERE
+   *   SESSION_ENDED, OPEN_ELSEWHERE, OUTDATED
    * @param {string} message as the API put it
    * @param {{ status?: number, retryAfterMs?: number | null, nextAllowedAt?: string | null,
    *           requestId?: string | null, details?: Record<string, unknown>, cause?: unknown }} [more]
@@ -110,6 +110,7 @@ export const WORDS = {
     "The connection breaks again and again before this is through. What you have here is kept: please try again, best on a better connection.",
   NETWORK: "There is no connection. Please check your network and try again.",
   OPEN_ELSEWHERE: "This upload is open in another tab. Go on there, or close that tab.",
+  OUTDATED: "We have renewed this page since you opened it. Please reload it.",
   SESSION_ENDED: "This upload was left for too long and has ended. Please start it again.",
   SIGN_IN_CANCELLED: "The sign-in was cancelled.",
   SIGN_IN_DOWN: "The sign-in service does not answer. Please try again in a moment.",
