@@ -19,6 +19,7 @@ from inlet.errors import InletError
 from inlet.settings import InvalidSetting, settings
 from local.stack import LocalStack
 from tests.support import image_jobs, invocations, speaking_sessions, upload_sessions, webhook_receiver
+from tests.support.crash import Functions
 from tests.support.webhook_receiver import SECRET, Receiver
 
 NEW_SECRET = "whsec_" + "dGhlIG5ldyBzZWNyZXQgb2YgdGhlIG93bmVyIQ=="
@@ -123,6 +124,39 @@ def test_a_bad_one_holds_up_no_other(
     receiver.answers |= {hanging: "hang", refused: 500}
     assert deliver()["delivered"] == 28
     assert set(others) <= set(receiver.ids())
+
+
+DELIVERER = "OperationsDeliverNotificationsFunction"
+LEASED, ANSWERED = 1, 4  # the points just after a batch is leased, and just before what came of it is recorded
+
+
+@pytest.fixture
+def deliverers(killable: Callable[..., Functions], receiver: Receiver) -> Functions:
+    """The function, run as often as wanted at the same time."""
+    return killable(WEBHOOK_URL=receiver.url, WEBHOOK_SECRETS=SECRET)
+
+
+def test_two_at_the_same_time_deliver_each_once(database: Database, deliverers: Functions, receiver: Receiver) -> None:
+    recorded = record(database, 30)
+    with deliverers.held(DELIVERER, {}, LEASED) as first:
+        second = deliverers.invoke(DELIVERER, {})
+        assert 0 < second.payload["delivered"] < 30
+        delivered = first.release().payload["delivered"]
+    assert second.payload["delivered"] + delivered == 30
+    assert sorted(receiver.ids()) == sorted(recorded)
+
+
+def test_who_fails_late_undoes_nothing(database: Database, deliverers: Functions, receiver: Receiver) -> None:
+    (id_,) = record(database)
+    receiver.answers["*"] = 500
+    with deliverers.held(DELIVERER, {}, ANSWERED) as late:
+        receiver.answers.clear()
+        pass_time(database, DAYS)
+        assert deliverers.invoke(DELIVERER, {}).payload["delivered"] == 1
+        late.release()
+    assert receiver.ids() == [id_, id_]
+    assert one(database, "delivered_at") is not None
+    assert one(database, "next_attempt_at") is None
 
 
 def test_after_the_last_attempt_it_is_dead_until_it_is_replayed(
