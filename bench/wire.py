@@ -37,6 +37,14 @@ class CountingProxy:
             threading.Thread(target=self._forward, args=(server, client), daemon=True).start()
 
     def _forward_counting(self, client: socket.socket, server: socket.socket) -> None:
+        try:
+            self._count(client, server)
+        except OSError:
+            return
+        finally:
+            server.close()
+
+    def _count(self, client: socket.socket, server: socket.socket) -> None:
         waiting = b""
         started = False
         while data := client.recv(65536):
@@ -52,7 +60,6 @@ class CountingProxy:
                 started = started or waiting[4:8] != b"\x04\xd2\x16\x2f"  # an SSLRequest is followed by a startup
                 waiting = waiting[length:]
             server.sendall(data)
-        server.close()
 
     @staticmethod
     def _forward(server: socket.socket, client: socket.socket) -> None:
