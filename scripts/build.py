@@ -144,6 +144,7 @@ def digest_of_inputs(of: str, names: tuple[str, ...] = INPUTS) -> str:
 
 def bundle_web() -> None:
     """Make of web/ what is served, unless the same was: each page's modules in one script, named by its content."""
+    WEB_DIRECTORY.parent.mkdir(parents=True, exist_ok=True)
     with (WEB_DIRECTORY.parent / "web.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         inputs = digest_of_inputs("web", WEB_INPUTS)
