@@ -15,6 +15,9 @@ from tests.bundle.conftest import packaged as packaged
 from tests.endpoints.test_site import PAGES
 from tests.support.packaged_functions import PackagedFunctions
 
+# What Chromium says of a page's icon that was still on its way when the next page was opened.
+LEFT_BEHIND = "net::ERR_ABORTED"
+
 
 @pytest.fixture
 def built_site(packaged: Path, stack: LocalStack) -> Iterator[str]:
@@ -37,7 +40,7 @@ def is_of_the_site(response: Response) -> bool:
 def test_every_page_works_as_it_is_built(new_page: Callable[..., Page], built_site: str, traffic: Traffic) -> None:
     failed: list[str] = []
     page = new_page(base_url=built_site)
-    page.on("requestfailed", lambda request: failed.append(request.url))
+    page.on("requestfailed", lambda request: failed.append(request.url) if request.failure != LEFT_BEHIND else None)
     for path in PAGES:
         page.goto(path, wait_until="networkidle")
         expect(page.locator("main")).not_to_have_attribute("aria-busy", "true")
