@@ -500,6 +500,13 @@ def test_who_waits_in_line_is_told(page: Page, jpeg: Path) -> None:
     page.clock.fast_forward(30_000)
     expect(lead).to_contain_text("waits in line")
 
+    page.route("**/photo-result.js", lambda route: route.fulfill(status=404))
+    answer |= {"status": "completed", "stage": "complete", "progress": 100, "resultId": "made"}
+    run_for(5)
+    expect(page.locator("#trouble")).to_contain_text("We have renewed this page")
+    page.clock.fast_forward(200_000)
+    expect(lead).to_contain_text("about a minute")
+
 
 def test_the_keyboard_is_enough(page: Page, jpeg: Path) -> None:
     page.goto("/")

@@ -151,6 +151,8 @@ function showTrouble(error) {
 /** @param {string} resultId */
 async function reveal(resultId) {
   showStage("complete", 100);
+  clearTimeout(patience); // it is made: whatever it waits for now is no line of photos
+  lead.textContent = ON_ITS_WAY;
   const { signal } = stop;
   const loaded = () => part(() => import("./photo-result.js")); // the first page is light without it
   const { showResult } = await untilReached(loaded, signal);
