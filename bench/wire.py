@@ -3,7 +3,7 @@
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from urllib.parse import urlsplit, urlunsplit
 
 _ROUND_TRIP = frozenset(b"SQ")  # message types of the frontend/backend protocol: Sync, simple Query
@@ -37,12 +37,8 @@ class CountingProxy:
             threading.Thread(target=self._forward, args=(server, client), daemon=True).start()
 
     def _forward_counting(self, client: socket.socket, server: socket.socket) -> None:
-        try:
+        with server, suppress(OSError):
             self._count(client, server)
-        except OSError:
-            return
-        finally:
-            server.close()
 
     def _count(self, client: socket.socket, server: socket.socket) -> None:
         waiting = b""
